@@ -1,12 +1,12 @@
 """The errors that somebody catches; backends translate everything foreign into them at their boundary.
 
-    TriagedError
-    ├── ConfigError(problems)     what a person wrote is wrong: all problems at once; exit code 2
-    ├── Transient(retry_after_s)  it may work later: the lane waits and tries again
-    ├── Uncertain                 it may have happened: looked up, else a person decides; never repeated
-    └── Permanent                 it will not work however often it is tried: a person gets it
-        ├── Gone                  the thing is no longer there (expunged, moved, deleted)
-        └── LoginRefused          the server does not accept our credentials; repeating locks accounts out
+TriagedError
+├── ConfigError(problems)     what a person wrote is wrong: all problems at once; exit code 2
+├── Transient(retry_after_s)  it may work later: the lane waits and tries again
+├── Uncertain                 it may have happened: looked up, else a person decides; never repeated
+└── Permanent                 it will not work however often it is tried: a person gets it
+    ├── Gone                  the thing is no longer there (expunged, moved, deleted)
+    └── LoginRefused          the server does not accept our credentials; repeating locks accounts out
 """
 
 from __future__ import annotations

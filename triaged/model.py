@@ -252,6 +252,10 @@ class Outgoing:
     octets: bytes
 
 
+WHEN = "\N{MATHEMATICAL LEFT WHITE SQUARE BRACKET}when\N{MATHEMATICAL RIGHT WHITE SQUARE BRACKET}"
+"""Stands in a rendered invitation until the slot is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class SendAck:
     """Acknowledge a client's mail."""
@@ -277,8 +281,9 @@ class Notify:
 class BookCall:
     """Find a free slot in a person's calendar, write the event, then invite the client.
 
-    person: the organizer's id. earliest, latest: the call lies whole within them. uid: RFC 5545 UID, stable.
-    reference: to be named in the invitation. The slot is chosen when the calendar is read, not before.
+    uid: RFC 5545 UID, stable. person: the organizer's id. earliest, latest: the call lies whole within them; the
+    slot is chosen when the calendar is read, not before. subject, text, html: the invitation, rendered, with
+    `WHEN` where the time belongs; when_zone, when_language: how that time is written. message_id: the invitation's.
     """
 
     key: str
@@ -289,8 +294,14 @@ class BookCall:
     earliest: datetime
     latest: datetime
     summary: str
-    description: str
+    subject: str
+    text: str
+    html: str
     in_reply_to: str
+    from_address: Address
+    message_id: str
+    when_zone: str
+    when_language: str
     client_timezone: str = ""
     kind: Literal["call"] = "call"
 

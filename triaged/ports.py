@@ -20,7 +20,7 @@ class Mailbox(Protocol):
     folder: str
 
     def connect(self) -> None:
-        """Connect and open the folder. Done twice: reconnects. Raises: Transient, LoginRefused, Gone (no such folder)."""
+        """Connect and open the folder. Done twice: reconnects. Raises: Transient, LoginRefused, Gone (no folder)."""
 
     def keys_after(self, cursor: str | None) -> tuple[str, ...]:
         """Keys of messages in the folder, oldest first, that the cursor does not cover.
@@ -51,6 +51,9 @@ class Mailbox(Protocol):
 class Mailer(Protocol):
     """Sends mail."""
 
+    def connect(self) -> None:
+        """Connect and log in; cheap when connected. Raises: Transient, Permanent, LoginRefused."""
+
     def send(self, mail: Outgoing) -> str:
         """Hand the mail over; returns the server's words.
 
@@ -60,7 +63,7 @@ class Mailer(Protocol):
         ...
 
     def was_sent(self, message_id: str) -> bool | None:
-        """Whether a mail with this Message-ID left: True, False, or None where that cannot be told. Raises: Transient."""
+        """Whether a mail with this Message-ID left: True, False, or None when nobody can tell. Raises: Transient."""
         ...
 
     def close(self) -> None:

@@ -81,12 +81,12 @@ def _syntax_problem(name: str, text: str, message: str) -> Problem:
     line = int(found[1]) if found and found[1] else text.count("\n") + 1
     what = message[: found.start()].strip() if found else message
     source = text.split("\n")[line - 1].strip() if line <= text.count("\n") + 1 else ""
-    quotes = "; it holds curly quotes, use straight ones (\")" if re.search("[“”„‘’]", source) else ""
+    quotes = '; it holds curly quotes, use straight ones (")' if re.search("[“”„‘’]", source) else ""
     return Problem(f"{name}:{line}", f"is not valid TOML: {what}{quotes}")
 
 
 def _lines(text: str) -> dict[Place, int]:
-    """Line of each table header and key. Good enough for messages: keys inside inline tables have their line's table."""
+    """Line of each table header and key; a key inside an inline table has no line of its own."""
     lines: dict[Place, int] = {}
     counts: dict[Place, int] = {}
     table: Place = ()

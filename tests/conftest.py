@@ -1,0 +1,36 @@
+"""The servers that tests share: started once a session, skipped by name where they are not installed (never in CI)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import dovecot as dovecot_server
+from tests.servers.dovecot import Dovecot, running_dovecot
+from tests.servers.smtp import SmtpServer, running_smtp_server
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """A real IMAP and LMTP server."""
+    if not dovecot_server.is_installed():
+        if os.environ.get("CI") == "true":
+            pytest.fail(dovecot_server.NEEDS)
+        pytest.skip(dovecot_server.NEEDS)
+    with running_dovecot() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _shared_smtp_server(dovecot: Dovecot) -> Iterator[SmtpServer]:
+    with running_smtp_server(dovecot.authority) as server:
+        yield server
+
+
+@pytest.fixture
+def smtp_server(_shared_smtp_server: SmtpServer) -> SmtpServer:
+    """A submission server without faults and without mails."""
+    _shared_smtp_server.reset()
+    return _shared_smtp_server

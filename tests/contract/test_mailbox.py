@@ -1,0 +1,355 @@
+"""One suite for every Mailbox: the memory double, a Maildir, and IMAP on a real Dovecot."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from imapclient import IMAPClient
+
+from tests.doubles.mailbox import MemoryMailbox
+from tests.servers.dovecot import Dovecot
+from triaged.backends.imap import ImapMailbox
+from triaged.backends.maildir import MaildirMailbox
+from triaged.errors import Gone
+from triaged.ports import Mailbox
+
+LIMIT = 2_000
+LONG_S = 30.0
+"""A wait's timeout; a wait that is to end early must end far sooner."""
+
+
+def mail(number: int, *, size_bytes: int = 0) -> bytes:
+    head = f"From: client@example.com\r\nSubject: number {number}\r\nMessage-ID: <{number}@example.com>\r\n\r\n"
+    body = f"Mail number {number}.\r\n.with a dot\r\n"
+    return (head + body).encode() + b"x" * max(size_bytes - len(head) - len(body) - 2, 0) + b"\r\n"
+
+
+class Site(Protocol):
+    """A mailbox under test and a way to its folder that does not go through the code under test."""
+
+    mailbox: Mailbox
+    ordered: bool
+
+    def deliver(self, octets: bytes, received: datetime) -> None: ...
+    def state(self) -> object:
+        """All that reading must not change."""
+
+    def expunge_second(self) -> None: ...
+    def in_folder(self, folder: str) -> list[bytes]: ...
+    def remove_folder(self) -> None: ...
+    def settle(self) -> None:
+        """Make the last change look old."""
+
+
+class MemorySite:
+    ordered = True
+
+    def __init__(self) -> None:
+        self.mailbox = MemoryMailbox(max_message_bytes=LIMIT)
+
+    def deliver(self, octets: bytes, received: datetime) -> None:
+        self.mailbox.deliver(octets, received=received)
+
+    def state(self) -> object:
+        return dict(self.mailbox._messages)
+
+    def expunge_second(self) -> None:
+        self.mailbox.expunge(f"{self.mailbox.validity}/2")
+
+    def in_folder(self, folder: str) -> list[bytes]:
+        return self.mailbox.folders[folder]
+
+    def remove_folder(self) -> None:
+        self.mailbox.exists = False
+
+    def settle(self) -> None:
+        pass
+
+
+class MaildirSite:
+    ordered = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        for part in ("tmp", "new", "cur"):
+            (path / part).mkdir(parents=True)
+        self.mailbox = MaildirMailbox("desk", path, max_message_bytes=LIMIT)
+        self.count = 0
+
+    def deliver(self, octets: bytes, received: datetime) -> None:
+        self.count += 1
+        draft = self.path / "tmp" / f"{self.count:06}.host"
+        draft.write_bytes(octets)
+        os.utime(draft, (received.timestamp(), received.timestamp()))
+        # Every other mail has been looked at already.
+        draft.rename(
+            self.path / ("new" if self.count % 2 else "cur") / (draft.name + ("" if self.count % 2 else ":2,S"))
+        )
+
+    def state(self) -> object:
+        return sorted((str(path), path.stat().st_mtime_ns, path.stat().st_ino) for path in self.path.rglob("*"))
+
+    def expunge_second(self) -> None:
+        (self.path / "cur" / "000002.host:2,S").unlink()
+
+    def in_folder(self, folder: str) -> list[bytes]:
+        return [path.read_bytes() for path in (self.path / f".{folder}" / "cur").iterdir()]
+
+    def remove_folder(self) -> None:
+        self.path.rename(self.path.with_name("elsewhere"))
+
+    def settle(self) -> None:
+        for part in ("new", "cur"):
+            os.utime(self.path / part, (1_700_000_000, 1_700_000_000))
+
+
+class ImapSite:
+    ordered = True
+
+    def __init__(self, server: Dovecot, reader: IMAPClient) -> None:
+        self.server = server
+        self.reader = reader
+        self.folder = f"test {uuid.uuid4().hex}"
+        reader.create_folder(self.folder)
+        self.mailbox = ImapMailbox("desk", self.folder, server.settings(), max_message_bytes=LIMIT)
+
+    def deliver(self, octets: bytes, received: datetime) -> None:
+        self.reader.append(self.folder, octets, msg_time=received)
+
+    def state(self) -> object:
+        self.reader.select_folder(self.folder, readonly=True)
+        facts = self.reader.fetch(self.reader.search(), ["FLAGS", "MODSEQ"])
+        self.reader.unselect_folder()
+        # \Recent is the session's own matter (RFC 3501 2.3.2).
+        return {uid: (set(item[b"FLAGS"]) - {b"\\Recent"}, item[b"MODSEQ"]) for uid, item in facts.items()}
+
+    def expunge_second(self) -> None:
+        self.reader.select_folder(self.folder)
+        self.reader.delete_messages([2])
+        self.reader.expunge()
+        self.reader.unselect_folder()
+
+    def in_folder(self, folder: str) -> list[bytes]:
+        self.reader.select_folder(folder, readonly=True)
+        found = self.reader.fetch(self.reader.search(), ["BODY.PEEK[]"])
+        self.reader.unselect_folder()
+        return [item[b"BODY[]"] for item in found.values()]
+
+    def remove_folder(self) -> None:
+        self.reader.delete_folder(self.folder)
+
+    def settle(self) -> None:
+        pass
+
+
+@pytest.fixture(params=["memory", "maildir", "imap"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    if request.param == "imap":
+        server: Dovecot = request.getfixturevalue("dovecot")
+        with server.client() as reader:
+            found: Site = ImapSite(server, reader)
+            yield from opened(found)
+    else:
+        found = MemorySite() if request.param == "memory" else MaildirSite(tmp_path / "desk")
+        yield from opened(found)
+
+
+def opened(site: Site) -> Iterator[Site]:
+    site.mailbox.connect()
+    yield site
+    site.mailbox.close()
+
+
+def fill(site: Site, count: int) -> list[bytes]:
+    """Mails a minute apart, the first at the time FIRST."""
+    mails = [mail(number) for number in range(1, count + 1)]
+    for number, octets in enumerate(mails):
+        site.deliver(octets, FIRST + timedelta(minutes=number))
+    return mails
+
+
+FIRST = datetime(2026, 11, 2, 14, 0, 7, tzinfo=timezone(timedelta(hours=5)))
+
+
+@contextmanager
+def meanwhile(what: threading.Timer) -> Iterator[float]:
+    started = time.monotonic()
+    what.start()
+    yield started
+    what.join()
+
+
+def test_an_empty_folder_has_no_keys(site: Site) -> None:
+    assert site.mailbox.keys_after(None) == ()
+    assert list(site.mailbox.fetch(())) == []
+
+
+def test_oldest_first_and_octet_for_octet(site: Site) -> None:
+    mails = fill(site, 5)
+    keys = site.mailbox.keys_after(None)
+    assert [raw.octets for raw in site.mailbox.fetch(keys)] == mails
+    assert [raw.octets for raw in site.mailbox.fetch(keys[::-1])] == mails[::-1]
+
+
+def test_what_is_told_about_a_mail(site: Site) -> None:
+    mails = fill(site, 2)
+    keys = site.mailbox.keys_after(None)
+    raws = list(site.mailbox.fetch(keys))
+    assert [raw.received for raw in raws] == [FIRST.astimezone(UTC), FIRST.astimezone(UTC) + timedelta(minutes=1)]
+    assert all(raw.received.utcoffset() == timedelta(0) for raw in raws)
+    assert [raw.size_bytes for raw in raws] == [len(octets) for octets in mails]
+    assert [raw.locator.key for raw in raws] == list(keys)
+    assert {(raw.locator.mailbox, raw.locator.folder) for raw in raws} == {("desk", site.mailbox.folder)}
+
+
+def test_the_cursor_covers_what_was_committed(site: Site) -> None:
+    fill(site, 4)
+    keys = site.mailbox.keys_after(None)
+    assert len(set(keys)) == 4
+    if site.ordered:
+        assert site.mailbox.keys_after(keys[1]) == keys[2:]
+        assert site.mailbox.keys_after(keys[3]) == ()  # not the last one, which IMAP's `n:*` gives
+    else:
+        assert site.mailbox.keys_after(keys[1]) == keys
+    assert site.mailbox.keys_after("what is this") == keys
+    assert site.mailbox.keys_after("987654321/3") == keys  # of another UIDVALIDITY
+
+
+def test_reading_changes_nothing(site: Site) -> None:
+    fill(site, 4)
+    before = site.state()
+    keys = site.mailbox.keys_after(None)
+    assert len(list(site.mailbox.fetch(keys))) == 4
+    site.mailbox.wait(0.05)
+    site.mailbox.connect()
+    assert site.state() == before
+
+
+def test_a_mail_that_vanished_is_left_out(site: Site) -> None:
+    mails = fill(site, 3)
+    keys = site.mailbox.keys_after(None)
+    site.expunge_second()
+    assert [raw.octets for raw in site.mailbox.fetch(keys)] == [mails[0], mails[2]]
+    assert list(site.mailbox.fetch(["987654321/1", "nonsense", keys[1]])) == []
+
+
+def test_of_a_mail_over_the_limit_only_the_head_comes(site: Site) -> None:
+    exact, over = mail(1, size_bytes=LIMIT), mail(2, size_bytes=LIMIT + 1)
+    assert (len(exact), len(over)) == (LIMIT, LIMIT + 1)
+    for minute, octets in enumerate((exact, over, mail(3))):
+        site.deliver(octets, FIRST + timedelta(minutes=minute))
+    first, second, third = site.mailbox.fetch(site.mailbox.keys_after(None))
+    assert first.octets == exact
+    assert second.octets == over[: over.index(b"\r\n\r\n") + 4]
+    assert second.size_bytes == LIMIT + 1
+    assert third.octets == mail(3)
+
+
+def test_more_mails_than_one_batch(site: Site) -> None:
+    mails = fill(site, 230)
+    keys = site.mailbox.keys_after(None)
+    assert [raw.octets for raw in site.mailbox.fetch(keys)] == mails
+
+
+def test_a_quiet_folder_is_waited_for(site: Site) -> None:
+    fill(site, 1)
+    site.settle()
+    site.mailbox.keys_after(None)
+    started = time.monotonic()
+    site.mailbox.wait(0.8)
+    assert 0.75 < time.monotonic() - started < 5
+
+
+def test_wait_returns_when_a_mail_comes(site: Site) -> None:
+    fill(site, 1)
+    site.settle()
+    keys = site.mailbox.keys_after(None)
+    with meanwhile(threading.Timer(0.3, site.deliver, (mail(2), FIRST + timedelta(days=1)))) as started:
+        site.mailbox.wait(LONG_S)
+    assert 0.25 < time.monotonic() - started < LONG_S / 5
+    assert len(site.mailbox.keys_after(None)) == len(keys) + 1
+
+
+def test_a_mail_that_came_before_the_wait_ends_it(site: Site) -> None:
+    site.mailbox.keys_after(None)
+    site.deliver(mail(1), FIRST)
+    started = time.monotonic()
+    site.mailbox.wait(LONG_S)
+    assert time.monotonic() - started < 2
+
+
+def test_wake_ends_a_wait_from_another_thread(site: Site) -> None:
+    site.settle()
+    site.mailbox.keys_after(None)
+    with meanwhile(threading.Timer(0.3, site.mailbox.wake)) as started:
+        site.mailbox.wait(LONG_S)
+    assert 0.25 < time.monotonic() - started < 1.3
+
+
+def test_wake_before_a_wait_is_not_forgotten_and_counts_once(site: Site) -> None:
+    site.settle()
+    site.mailbox.keys_after(None)
+    site.mailbox.wake()
+    site.mailbox.wake()
+    started = time.monotonic()
+    site.mailbox.wait(LONG_S)
+    assert time.monotonic() - started < 1
+    site.mailbox.wait(0.8)
+    assert time.monotonic() - started > 0.75
+
+
+def test_filing_moves_the_mail_into_a_folder_made_for_it(site: Site) -> None:
+    mails = fill(site, 3)
+    keys = site.mailbox.keys_after(None)
+    folder = f"Done-{uuid.uuid4().hex}"
+    site.mailbox.file(keys[0], folder)
+    site.mailbox.file(keys[1], folder)
+    assert sorted(site.in_folder(folder)) == sorted(mails[:2])
+    assert site.mailbox.keys_after(None) == keys[2:]
+    assert [raw.octets for raw in site.mailbox.fetch(keys)] == mails[2:]
+
+
+def test_filing_twice_finds_it_gone(site: Site) -> None:
+    fill(site, 2)
+    keys = site.mailbox.keys_after(None)
+    folder = f"Done-{uuid.uuid4().hex}"
+    site.mailbox.file(keys[0], folder)
+    for key in (keys[0], "987654321/2", "nonsense"):
+        with pytest.raises(Gone):
+            site.mailbox.file(key, folder)
+    assert len(site.in_folder(folder)) == 1
+
+
+def test_a_missing_folder_is_gone(site: Site) -> None:
+    site.remove_folder()
+    with pytest.raises(Gone):
+        site.mailbox.connect()
+
+
+def test_connecting_and_closing_twice(site: Site) -> None:
+    mails = fill(site, 1)
+    site.mailbox.connect()
+    assert [raw.octets for raw in site.mailbox.fetch(site.mailbox.keys_after(None))] == mails
+    site.mailbox.close()
+    site.mailbox.close()
+    site.mailbox.wake()
+    site.mailbox.connect()
+    assert [raw.octets for raw in site.mailbox.fetch(site.mailbox.keys_after(None))] == mails
+
+
+def test_the_double_makes_its_folder_anew() -> None:
+    mailbox = MemoryMailbox()
+    mailbox.deliver(mail(1))
+    cursor = mailbox.deliver(mail(2))
+    mailbox.remake()
+    fresh = mailbox.deliver(mail(3))
+    assert mailbox.keys_after(cursor) == (fresh,)

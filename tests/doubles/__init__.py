@@ -1,0 +1,1 @@
+"""Memory doubles of our ports; each runs the same contract suite as the real backends."""

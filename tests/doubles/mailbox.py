@@ -1,0 +1,93 @@
+"""A mailbox in memory: mails are delivered into it by hand, faults are set by hand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from triaged.errors import Gone, TriagedError
+from triaged.model import Locator, Raw
+
+RECEIVED = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+
+
+@dataclass
+class MemoryMailbox:
+    """`ports.Mailbox`; keys are `VALIDITY/NUMBER`, as with IMAP. faults: raised one by one by the next calls."""
+
+    name: str = "desk"
+    folder: str = "INBOX"
+    max_message_bytes: int = 1_000_000
+    faults: list[TriagedError] = field(default_factory=list)
+    validity: int = 1
+    exists: bool = True
+    folders: dict[str, list[bytes]] = field(default_factory=dict)
+    _messages: dict[int, tuple[datetime, bytes]] = field(default_factory=dict)
+    _next: int = 1
+    _changed: threading.Event = field(default_factory=threading.Event)
+
+    def deliver(self, octets: bytes, *, received: datetime = RECEIVED) -> str:
+        """Returns the new message's key; may be called from any thread."""
+        number, self._next = self._next, self._next + 1
+        self._messages[number] = (received.astimezone(UTC), octets)
+        self._changed.set()
+        return f"{self.validity}/{number}"
+
+    def expunge(self, key: str) -> None:
+        del self._messages[self._number(key)]
+
+    def remake(self) -> None:
+        """Delete the folder and make it anew: UIDVALIDITY changes, UIDs start again."""
+        self.validity += 1
+        self._messages.clear()
+        self._next = 1
+
+    def connect(self) -> None:
+        self._fault()
+        if not self.exists:
+            raise Gone(f"{self.name}: there is no folder {self.folder}")
+
+    def keys_after(self, cursor: str | None) -> tuple[str, ...]:
+        self._fault()
+        self._changed.clear()
+        above = self._number(cursor) if cursor is not None else 0
+        return tuple(f"{self.validity}/{number}" for number in sorted(self._messages) if number > above)
+
+    def fetch(self, keys: Sequence[str]) -> Iterator[Raw]:
+        for key in keys:
+            self._fault()
+            found = self._messages.get(self._number(key))
+            if found is not None:
+                received, octets = found
+                size_bytes = len(octets)
+                if size_bytes > self.max_message_bytes:
+                    octets = octets[: octets.find(b"\r\n\r\n") + 4][: self.max_message_bytes]
+                yield Raw(Locator(self.name, self.folder, key), received, octets, size_bytes)
+
+    def wait(self, timeout_s: float) -> None:
+        self._changed.wait(timeout_s)
+        self._changed.clear()
+
+    def wake(self) -> None:
+        self._changed.set()
+
+    def file(self, key: str, folder: str) -> None:
+        self._fault()
+        found = self._messages.pop(self._number(key), None)
+        if found is None:
+            raise Gone(f"{self.name}: message {key} is no longer in {self.folder}")
+        self.folders.setdefault(folder, []).append(found[1])
+
+    def close(self) -> None:
+        pass
+
+    def _number(self, key: str) -> int:
+        """0, which no message has, for a key of another validity or no key at all."""
+        validity, _, number = key.partition("/")
+        return int(number) if validity == str(self.validity) and number.isdecimal() else 0
+
+    def _fault(self) -> None:
+        if self.faults:
+            raise self.faults.pop(0)

@@ -1,0 +1,147 @@
+"""A certificate in; a running submission server (STARTTLS, AUTH) out, which collects mails and can misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+from tests.servers.certificates import Authority
+from tests.servers.dovecot import free_ports
+from triaged.backends.smtp import SmtpSettings
+
+Moment = Literal["MAIL", "RCPT", "dot"]
+"""When a command arrives; `dot`: when the whole mail has arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A mail that the server has in full, whether it said so or not."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    octets: bytes
+
+
+@dataclass(slots=True)
+class SmtpServer:
+    """answers: what to say instead of yes at a moment (or at "AUTH"). cut_at: close the connection at this moment.
+
+    lmtp_port: where mails are handed on to, None for nowhere. Users are desk, ann, bob @example.test; every
+    password is the name and `-password`.
+    """
+
+    authority: Authority
+    port: int = 0
+    lmtp_port: int | None = None
+    mails: list[Taken] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
+    cut_at: Moment | None = None
+    silent_at_dot: bool = False
+    logins: int = 0
+    refused_logins: int = 0
+    connections: list[Any] = field(default_factory=list)
+
+    def settings(self, user: str = "desk", *, password: str | None = None) -> SmtpSettings:
+        return SmtpSettings(
+            host="localhost",
+            port=self.port,
+            security="starttls",
+            user=f"{user}@example.test",
+            password=f"{user}-password" if password is None else password,
+            ca_file=str(self.authority.ca_file),
+            timeout_s=5,
+            answer_s=1,
+        )
+
+    def reset(self) -> None:
+        """As new: no mails, no faults; connections stay."""
+        self.mails.clear()
+        self.answers.clear()
+        self.cut_at = None
+        self.silent_at_dot = False
+        self.lmtp_port = None
+        self.logins = self.refused_logins = 0
+
+    def close_connections(self) -> None:
+        """What a server does with clients that were quiet for long."""
+        for server in self.connections:
+            server.loop.call_soon_threadsafe(server.transport.abort)
+        self.connections.clear()
+
+    # --- aiosmtpd's hooks ---
+
+    async def handle_EHLO(
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        self.connections.append(server)
+        return responses
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        envelope.mail_from = address
+        return self._answer(server, "MAIL", "250 sender ok")
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        envelope.rcpt_tos.append(address)
+        return self._answer(server, "RCPT", "250 recipient ok")
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        taken = Taken(envelope.mail_from, tuple(envelope.rcpt_tos), envelope.original_content)
+        answer = self._answer(server, "dot", "250 2.0.0 queued")
+        if answer.startswith("250"):
+            self.mails.append(taken)
+            if self.lmtp_port is not None:
+                await asyncio.get_running_loop().run_in_executor(None, _hand_on, self.lmtp_port, taken)
+        if self.silent_at_dot:
+            await asyncio.Event().wait()
+        return answer
+
+    def authenticate(
+        self, server: Any, session: Any, envelope: Any, mechanism: str, login: LoginPassword
+    ) -> AuthResult:
+        user = login.login.decode()
+        if "AUTH" in self.answers:
+            return AuthResult(success=False, handled=False, message=self.answers["AUTH"])
+        if login.password.decode() == user.partition("@")[0] + "-password":
+            self.logins += 1
+            return AuthResult(success=True)
+        self.refused_logins += 1
+        return AuthResult(success=False, handled=False)
+
+    def _answer(self, server: Any, moment: Moment, yes: str) -> str:
+        if self.cut_at == moment:
+            server.transport.abort()
+        return self.answers.get(moment, yes)
+
+
+@contextmanager
+def running_smtp_server(authority: Authority, *, offer_starttls: bool = True) -> Iterator[SmtpServer]:
+    """`offer_starttls=False` is what a stripping middlebox makes of a server."""
+    server = SmtpServer(authority, port=free_ports(1)[0])
+    controller = Controller(
+        server,
+        hostname="127.0.0.1",
+        port=server.port,
+        tls_context=authority.good.server_context() if offer_starttls else None,
+        require_starttls=offer_starttls,
+        auth_required=True,
+        auth_require_tls=offer_starttls,
+        authenticator=server.authenticate,
+    )
+    controller.start()
+    try:
+        yield server
+    finally:
+        controller.stop()
+
+
+def _hand_on(port: int, mail: Taken) -> None:
+    with smtplib.LMTP("127.0.0.1", port) as lmtp:
+        lmtp.sendmail(mail.sender, mail.recipients, mail.octets)

@@ -1,0 +1,300 @@
+"""Conditions hold on the facts they name, evidence is free of order, and the first rule in order sets a field."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import time
+
+import pytest
+
+from tests.unit.rules_facts import ACME, PEOPLE, TEMPLATES, facts, message, rule_set, verdict
+from triaged.model import Automatic, FieldSet
+from triaged.rules.grammar import CONDITIONS, CallWish, SendPolicy
+from triaged.rules.load import parse_rules
+from triaged.rules.match import Facts, glob, handle, suggest
+
+SURE = verdict({"complaint": 0.9, "renewal": 0.6, "request": 0.2}, unsure=frozenset({"renewal"}))
+OTHER = verdict({"complaint": 0.1, "renewal": 0.05, "request": 0.2})
+NO_ACCOUNT = facts(account=None, judged=SURE)
+PLAIN = facts(judged=SURE, says=("cancel", "fax"))
+NOBODY = facts(mail=message(sender=None, attachments=(), to=(), cc=()), judged=OTHER)
+REPLY = facts(mail=message(in_reply_to=("<0@x.example>",), automatic=Automatic("hold", "x")), judged=SURE, language="")
+
+TABLE = [
+    # condition, facts, what is there in words, whether it holds
+    ('says = "cancel"', PLAIN, '"CANCEL"', True),
+    ('says = ["phone", "fax"]', PLAIN, '"FAX"', True),
+    ('says = "phone"', PLAIN, "not there", False),
+    ('subject = "ORDER"', PLAIN, "Order 17", True),
+    ('subject = "order*"', PLAIN, "Order 17", True),
+    ('subject = "*order"', PLAIN, "Order 17", False),
+    ('from = "*@acme.example"', PLAIN, "ada@acme.example", True),
+    ('from = "ADA@acme.example"', PLAIN, "ada@acme.example", True),
+    ('from = "@acme.example"', PLAIN, "ada@acme.example", False),
+    ('from = "*"', NOBODY, "nobody", False),
+    ('to = "boss@acme.example"', PLAIN, "desk@nordlicht.example, Boss@Acme.example", True),
+    ('to = "*@other.example"', PLAIN, "desk@nordlicht.example, Boss@Acme.example", False),
+    ('to = "*"', NOBODY, "nobody", False),
+    ('mailbox = ["sales", "Desk"]', PLAIN, "desk", True),
+    ('mailbox = "sales"', PLAIN, "desk", False),
+    ('account = "*"', PLAIN, "acme", True),
+    ('account = "ACME"', PLAIN, "acme", True),
+    ('account = "none"', PLAIN, "acme", False),
+    ('account = "none"', NO_ACCOUNT, "unknown", True),
+    ('account = "*"', NO_ACCOUNT, "unknown", False),
+    ('tier = ["gold", "silver"]', PLAIN, "gold", True),
+    ('tier = "gold"', NO_ACCOUNT, "none", False),
+    ('manager = "lena"', PLAIN, "lena", True),
+    ('manager = "marek"', PLAIN, "lena", False),
+    ('manager = "lena"', NO_ACCOUNT, "none", False),
+    ('category = "renewal"', PLAIN, "complaint, renewal", True),
+    ('category = "request"', PLAIN, "complaint, renewal", False),
+    ('category = "other"', PLAIN, "complaint, renewal", False),
+    ('category = "other"', NOBODY, "other", True),
+    ('score = ">= 0.9"', PLAIN, "complaint 0.90", True),
+    ('score = "> 0.9"', PLAIN, "complaint 0.90", False),
+    ('score = "< 0.3"', NOBODY, "request 0.20", True),
+    ("sure = true", PLAIN, "the verdict: not sure", False),
+    ("sure = false", PLAIN, "the verdict: not sure", True),
+    ("sure = true", NOBODY, "the verdict: sure", True),
+    ("is_reply = false", PLAIN, "false", True),
+    ("is_reply = true", REPLY, "true", True),
+    ('language = ["de", "EN"]', PLAIN, "en", True),
+    ('language = "de"', REPLY, "unclear", False),
+    ('attachment = "*.pdf"', PLAIN, "Invoice 7.PDF", True),
+    ('attachment = "*.xls"', PLAIN, "Invoice 7.PDF", False),
+    ("attachment = true", PLAIN, "Invoice 7.PDF", True),
+    ("attachment = false", NOBODY, "none", True),
+    ('attachment = "*"', NOBODY, "none", False),
+    ('automatic = "person"', PLAIN, "person", True),
+    ('automatic = ["hold", "machine"]', REPLY, "hold", True),
+]
+
+
+@pytest.mark.parametrize(("condition", "seen", "actual", "holds"), TABLE, ids=[f"{row[0]}-{row[3]}" for row in TABLE])
+def test_a_condition(condition: str, seen: Facts, actual: str, holds: bool) -> None:
+    when = handle(rule_set(f'[[rule]]\nname="A"\nwhen.{condition}\nthen.priority="high"\n'), seen, full=True)
+    unless = handle(rule_set(f'[[rule]]\nname="A"\nunless.{condition}\nthen.priority="high"\n'), seen)
+    [looked_at] = when.rules[0].conditions
+    assert (looked_at.key, looked_at.actual, looked_at.holds) == ("when." + condition.split(" ")[0], actual, holds)
+    assert unless.rules[0].conditions[0] == dataclasses.replace(looked_at, key="unless." + condition.split(" ")[0])
+    assert when.priority == ("high" if holds else "normal")
+    assert unless.priority == ("normal" if holds else "high")
+
+
+def test_the_table_above_has_every_condition_both_ways() -> None:
+    seen = {(row[0].split(" ")[0], row[3]) for row in TABLE}
+    assert {key for key, holds in seen if holds} == set(CONDITIONS)
+    assert set(CONDITIONS) - {key for key, holds in seen if not holds} <= {"is_reply", "automatic"}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "fires"),
+    [
+        ('when.category = "renewal"\nwhen.score = ">= 0.8"', False),  # 0.6, though complaint has 0.9
+        ('when.category = "complaint"\nwhen.score = ">= 0.8"', True),
+        ('when.category = ["renewal", "complaint"]\nwhen.score = ">= 0.8"', True),
+        ('when.category = "complaint"\nwhen.sure = true', True),  # though the verdict is not
+        ('when.category = "renewal"\nwhen.sure = true', False),
+        ('when.category = "renewal"\nwhen.sure = false', True),
+        ('when.category = ["renewal", "request"]\nwhen.score = "< 0.3"', False),  # request was not chosen
+        ('when.tier = "gold"\nwhen.category = "complaint"\nunless.manager = "marek"', True),
+        ('when.tier = "gold"\nwhen.category = "complaint"\nunless.manager = "lena"', False),
+        ('when.tier = "silver"\nwhen.category = "complaint"', False),
+    ],
+)
+def test_conditions_together(conditions: str, fires: bool) -> None:
+    handling = handle(rule_set(f'[[rule]]\nname="A"\n{conditions}\nthen.priority="high"\n'), PLAIN)
+    assert handling.rules[0].fired is fires
+    assert (handling.priority == "high") is fires
+
+
+EVIDENCE = """
+[[rule]]
+name = "A"
+when.says = ["cancel", "leave"]
+unless.says = "meeting"
+then.suggests = { complaint = 0.7, renewal = 0.5 }
+[[rule]]
+name = "B"
+when.subject = "order"
+then.suggests = { request = 0.6 }
+[[rule]]
+name = "Off"
+enabled = false
+when.subject = "order"
+then.suggests = { request = 0.9 }
+"""
+
+
+def test_evidence_has_its_weight_source_words_and_place() -> None:
+    hits = {"leave": (("Leave", 40, 45),), "cancel": (("CANCEL", 30, 36), ("cancel", 10, 16)), "meeting": ()}
+    evidence, traces = suggest(rule_set(EVIDENCE), facts(hits=hits))
+    assert [(each.source, each.category, each.weight, each.words, each.start, each.end) for each in evidence] == [
+        ("x.toml:2", "complaint", 0.7, "cancel", 10, 16),
+        ("x.toml:2", "renewal", 0.5, "cancel", 10, 16),
+        ("x.toml:7", "request", 0.6, "", -1, -1),
+    ]
+    assert [(trace.name, trace.fired) for trace in traces] == [("A", True), ("B", True)]
+
+
+def test_an_unless_takes_evidence_away_and_the_trace_says_why() -> None:
+    evidence, traces = suggest(rule_set(EVIDENCE), facts(says=("cancel", "meeting")))
+    assert [each.category for each in evidence] == ["request"]
+    assert not traces[0].fired
+    assert [(each.key, each.actual, each.holds) for each in traces[0].conditions] == [
+        ("when.says", '"CANCEL"', True),
+        ("unless.says", '"MEETING"', True),
+    ]
+
+
+def test_evidence_does_not_depend_on_the_order_of_rules_or_files() -> None:
+    texts = [
+        f'[[rule]]\nname="{n}"\nwhen.says="{"cancel" if n % 2 else "fax"}"\nthen.suggests={{request=0.{n}}}\n'
+        for n in range(1, 9)
+    ]
+    seen = []
+    shuffle = random.Random(7)
+    for _ in range(20):
+        shuffle.shuffle(texts)
+        cut = shuffle.randrange(1, 8)
+        files = [("a.toml", "".join(texts[:cut]).encode()), ("b.toml", "".join(texts[cut:]).encode())]
+        evidence, _ = suggest(parse_rules(files, templates=TEMPLATES, people=PEOPLE), facts(says=("cancel",)))
+        seen.append(sorted((each.category, each.weight, each.words) for each in evidence))
+    assert len(seen[0]) == 4
+    assert all(each == seen[0] for each in seen)
+
+
+def test_without_a_hit_a_rule_is_passed_over_and_full_looks_at_all_of_it() -> None:
+    rules = rule_set(EVIDENCE)
+    assert [trace.name for trace in suggest(rules, facts())[1]] == ["B"]
+    evidence, traces = suggest(rules, facts(), full=True)
+    assert [(trace.name, trace.fired, len(trace.conditions)) for trace in traces] == [("A", False, 2), ("B", True, 1)]
+    assert evidence == suggest(rules, facts())[0]
+
+
+HANDLING = """
+[[rule]]
+name = "First"
+when.category = "complaint"
+then.priority = "urgent"
+then.tag = ["a", "b"]
+[[rule]]
+name = "Never"
+when.category = "request"
+then.send = "observe"
+[[rule]]
+name = "Second"
+then.priority = "low"
+then.send = "hold 15m"
+then.acknowledge = "none"
+then.tag = ["b", "c"]
+then.call = { with = "lena", within = "2 days", minutes = 45 }
+[[rule]]
+name = "Third"
+then.priority = "urgent"
+then.acknowledge = "received"
+then.escalate = "coordinator"
+then.file = "Done"
+then.due = "1 week"
+then.stop = true
+[[rule]]
+name = "After"
+then.priority = "high"
+then.tag = "never"
+"""
+
+
+def test_the_first_rule_sets_a_field_tags_add_up_and_stop_stops() -> None:
+    handling = handle(rule_set(HANDLING), PLAIN)
+    assert handling.priority == "urgent"
+    assert handling.acknowledge is None  # "none" of the second rule goes before the third's template
+    assert handling.send == SendPolicy("hold", 900)
+    assert handling.call == CallWish("lena", "2 days", 45)
+    assert (handling.escalate, handling.file, handling.due) == ("coordinator", "Done", "1 week")
+    assert handling.tags == ("a", "b", "c")
+    assert handling.stopped_by == "Third"
+    assert [(trace.name, trace.fired) for trace in handling.rules] == [
+        ("First", True),
+        ("Never", False),
+        ("Second", True),
+        ("Third", True),
+    ]
+    assert handling.fields == (
+        FieldSet("priority", "urgent", "First", ("Second: low",)),  # the third would have set the same
+        FieldSet("acknowledge", "none", "Second", ("Third: received",)),
+        FieldSet("send", "hold 15m", "Second"),
+        FieldSet("call", "45 minutes with lena within 2 days", "Second"),
+        FieldSet("escalate", "coordinator", "Third"),
+        FieldSet("file", "Done", "Third"),
+        FieldSet("due", "1 week", "Third"),
+        FieldSet("tag", "a", "First"),
+        FieldSet("tag", "b", "First"),
+        FieldSet("tag", "c", "Second"),
+    )
+
+
+def test_nothing_fires_nothing_is_set() -> None:
+    handling = handle(rule_set('[[rule]]\nname="A"\nwhen.category="request"\nthen.priority="high"\n'), PLAIN)
+    assert (handling.priority, handling.fields, handling.tags, handling.stopped_by) == ("normal", (), (), "")
+
+
+def test_handling_without_a_verdict_is_refused() -> None:
+    with pytest.raises(ValueError, match="verdict"):
+        handle(rule_set(HANDLING), facts())
+
+
+def test_a_rule_may_both_suggest_and_handle() -> None:
+    rules = rule_set('[[rule]]\nname="A"\nwhen.says="cancel"\nthen.suggests={renewal=0.8}\nthen.tag="leaving"\n')
+    assert [each.category for each in suggest(rules, PLAIN)[0]] == ["renewal"]
+    assert handle(rules, PLAIN).tags == ("leaving",)
+    assert handle(rules, facts(judged=SURE)).tags == ()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "matches"),
+    [
+        ("a", "a", True),
+        ("a", "ab", False),
+        ("*", "", True),
+        ("*b", "ab", True),
+        ("a*", "ab", True),
+        ("a*a", "a", False),
+        ("*b*", "abc", True),
+        ("*@x.example", "@x.example", True),
+        ("a*b*c", "a-b-b-c", True),
+        ("a*c*b", "a-b-c", False),
+        ("[x]*?", "[x] y?", True),  # brackets and question marks are only themselves
+        ("a?", "ab", False),
+    ],
+)
+def test_patterns(pattern: str, text: str, matches: bool) -> None:
+    assert glob(pattern, text) is matches
+
+
+def test_a_hostile_subject_takes_no_time() -> None:
+    started = time.process_time()
+    assert not glob("*a" * 50 + "*b", "a" * 100_000)
+    assert time.process_time() - started < 1
+
+
+def test_ten_thousand_rules_are_not_looked_at_one_by_one() -> None:
+    text = "".join(
+        f'[[rule]]\nname="{n}"\nwhen.says=["p{n}","q{n}"]\nthen.suggests={{request=0.6}}\nthen.tag="t{n}"\n'
+        for n in range(10_000)
+    )
+    lines = text.splitlines(keepends=True)
+    files = [(f"{n}.toml", "".join(lines[n * 5000 : (n + 1) * 5000]).encode()) for n in range(10)]
+    rules = parse_rules(files, templates=TEMPLATES, people=PEOPLE)
+    assert len(rules.rules) == 10_000
+    assert len(rules.phrases) == 20_000
+    seen = facts(says=("p77", "q5000", "elsewhere"), judged=SURE)
+    assert [trace.name for trace in suggest(rules, seen)[1]] == ["77", "5000"]
+    assert handle(rules, seen).tags == ("t77", "t5000")
+
+
+def test_an_account_of_no_tier_is_of_no_tier() -> None:
+    rules = rule_set('[[rule]]\nname="A"\nwhen.tier="gold"\nthen.priority="high"\n')
+    assert handle(rules, facts(account=dataclasses.replace(ACME, tier=""), judged=SURE)).priority == "normal"
+    assert handle(rules, facts(account=dataclasses.replace(ACME, tier="Gold"), judged=SURE)).priority == "high"

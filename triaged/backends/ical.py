@@ -1,0 +1,210 @@
+"""iCalendar objects of other people (RFC 5545) in, busy times out; one that cannot be read is never free.
+
+Recurrences are expanded by recurring_ical_events, within limits: four events of 812 kept it busy for more than
+ten seconds, some for ever (mail-safety 4.7, S52).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from math import prod
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import icalendar
+import recurring_ical_events
+
+from triaged.errors import Permanent
+from triaged.model import Interval
+
+MAX_BYTES = 2 * 1024 * 1024
+"""Bytes of one object; one event has 1–5 kB."""
+MAX_INSTANCES = 1_000
+"""Of one event within the window (S52)."""
+MAX_TIMES_A_DAY = 24
+"""BYHOUR × BYMINUTE × BYSECOND; 96 a day since 1900 took 7.9 s."""
+MAX_RULES = 100
+"""RRULE lines in one object; each may take dateutil four seconds of looking for a 30 February until the year 9999."""
+MAX_ZONES = 20
+"""VTIMEZONE components in one object."""
+DEADLINE_S = 30.0
+"""Seconds for all objects of one call; looked at between two events, so it may take some seconds longer."""
+
+_DAY = timedelta(days=1)
+_FOLD = re.compile(rb"(?:\r?\n)+[ \t]")
+_RULE = re.compile(r"^(?:RRULE|EXRULE)\b.*$", re.MULTILINE)
+_ZONE = re.compile(r"^BEGIN:VTIMEZONE\b.*?^END:VTIMEZONE\b", re.MULTILINE | re.DOTALL)
+_SUBDAILY = re.compile(r"FREQ\s*=\s*(SECONDLY|MINUTELY|HOURLY)")
+_NO_INTERVAL = re.compile(r"INTERVAL\s*=\s*[+-]?0*\s*(?:;|$)")
+_TIMES_A_DAY = re.compile(r"BY(?:HOUR|MINUTE|SECOND)\s*=([^;]*)")
+_WHOLE = re.compile(rb"(?:\xef\xbb\xbf)?\s*BEGIN:VCALENDAR\b.*\bEND:VCALENDAR\s*", re.IGNORECASE | re.DOTALL)
+_EVENT = re.compile(rb"^BEGIN:VEVENT\b", re.MULTILINE | re.IGNORECASE)
+_SAFE_UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_@.-]{0,199}")
+
+_BROKEN = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, AssertionError, OSError,
+)  # fmt: skip
+"""What icalendar, recurring_ical_events, dateutil and zoneinfo raise on broken input (measured on 425 files)."""
+
+_parsing = threading.Lock()
+"""icalendar keeps the time zones of every VTIMEZONE it ever read, for the whole process, and the first of a name
+wins: emptied before each parse, so that no calendar can bend the times of another."""
+
+
+def busy_of(
+    objects: Iterable[tuple[str, bytes]], start: datetime, end: datetime, *, timezone: str
+) -> tuple[Interval, ...]:
+    """Busy times within [start, end): cut to it, merged, in order, UTC.
+
+    objects: what each is called in messages, and its octets. timezone: IANA name, for all-day events and times
+    without a zone. Events that are TRANSPARENT or CANCELLED or have no length are free. Raises: Permanent that
+    names the object when it cannot be read, has a time zone nobody knows, or recurs beyond the limits.
+    """
+    give_up_at = time.monotonic() + DEADLINE_S
+    zone = ZoneInfo(timezone)
+    found: list[Interval] = []
+    for name, octets in objects:
+        if _WHOLE.fullmatch(octets) and not _EVENT.search(unfold(octets)):
+            continue  # tasks and journals
+        try:
+            blocks = list(_blocks(octets, start, end, zone, give_up_at))
+        except Permanent as error:
+            raise Permanent(f"{name}: {error}") from error.__cause__
+        except _BROKEN as error:
+            raise Permanent(f"{name}: cannot be read as iCalendar: {error!r}"[:500]) from error
+        cut = [(max(block.start, start), min(block.end, end)) for block in blocks]
+        found += [Interval(since, until) for since, until in cut if since < until]
+    return merged(found)
+
+
+def merged(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
+    """The same times in order, those that overlap or touch made one, in UTC."""
+    result: list[Interval] = []
+    for each in sorted(intervals, key=lambda each: each.start):
+        if result and each.start <= result[-1].end:
+            last = result.pop()
+            result.append(Interval(last.start, max(last.end, each.end.astimezone(UTC))))
+        else:
+            result.append(Interval(each.start.astimezone(UTC), each.end.astimezone(UTC)))
+    return tuple(result)
+
+
+def file_name(uid: str) -> str:
+    """The name an event of this UID is written under: the UID itself where it is a safe name, else its hash."""
+    return f"{uid if _SAFE_UID.fullmatch(uid) else hashlib.sha256(uid.encode()).hexdigest()[:40]}.ics"
+
+
+def holds_uid(octets: bytes, uid: str) -> bool:
+    """Whether an object has this UID, without parsing it."""
+    return re.search(rb"^UID(?:;[^:\r\n]*)?:" + re.escape(uid.encode()) + rb"\r?$", unfold(octets), re.M) is not None
+
+
+def unfold(octets: bytes) -> bytes:
+    """The content lines whole (RFC 5545 3.1), with the blank lines inside a fold that icalendar allows too."""
+    return _FOLD.sub(b"", octets)
+
+
+def _blocks(octets: bytes, start: datetime, end: datetime, zone: ZoneInfo, give_up_at: float) -> Iterator[Interval]:
+    """Busy times of one object that may overlap the window."""
+    _refuse_bombs(octets)
+    for calendar in _parse(octets):
+        lost = _unknown_zones(calendar)
+        query = recurring_ical_events.of(calendar)
+        for series in query.series:
+            if time.monotonic() > give_up_at:
+                raise Permanent(f"the calendar's events take longer than {DEADLINE_S:.0f} s to read")
+            # A day more on both sides: all-day times and those without a zone are compared as if they were UTC.
+            instances = list(islice(series.between(start - _DAY, end + _DAY), MAX_INSTANCES + 1))
+            if len(instances) > MAX_INSTANCES:
+                raise Permanent(f"an event recurs more than {MAX_INSTANCES} times in these days")
+            for instance in instances:
+                if _is_free(instance.as_component(False)):
+                    continue
+                if (tzid := lost.get(str(series.uid), lost.get(""))) is not None:
+                    raise Permanent(f"nobody knows the time zone '{tzid}' of an event")
+                since, until = _moment(instance.start, zone), _moment(instance.end, zone)
+                if since < until:
+                    yield Interval(since, until)
+
+
+def _refuse_bombs(octets: bytes) -> None:
+    """Look at the rules before anything is parsed: the parse of a VTIMEZONE expands its rules already.
+
+    Read as text in capitals, as icalendar does in the end, so that no odd letter or parameter hides a rule.
+    """
+    if len(octets) > MAX_BYTES:
+        raise Permanent(f"is larger than {MAX_BYTES // 1024 // 1024} MB")
+    text = unfold(octets).decode("utf-8", "replace").upper()
+    rules, zones = _RULE.findall(text), _ZONE.findall(text)
+    if len(rules) > MAX_RULES or len(zones) > MAX_ZONES:
+        raise Permanent(f"has {len(rules)} recurrence rules and {len(zones)} time zones, which is too many")
+    for rule in rules:
+        if (frequency := _SUBDAILY.search(rule)) is not None:
+            raise Permanent(f"an event recurs {frequency[1].lower()}, which is not expanded")
+        if _NO_INTERVAL.search(rule) is not None:
+            raise Permanent("an event recurs at an interval of 0")
+        if prod(times.count(",") + 1 for times in _TIMES_A_DAY.findall(rule)) > MAX_TIMES_A_DAY:
+            raise Permanent(f"an event recurs more than {MAX_TIMES_A_DAY} times a day, which is not expanded")
+    if any("FREQ=YEARLY" not in rule for zone in zones for rule in _RULE.findall(zone)):
+        raise Permanent("a time zone in it changes more often than yearly")
+
+
+def _parse(octets: bytes) -> list[Any]:
+    with _parsing, warnings.catch_warnings():
+        # A TZID like `/vendor/Europe/Berlin` is read as Europe/Berlin, with a warning.
+        warnings.simplefilter("ignore")
+        icalendar.timezone.tzp.use_default()
+        calendars = icalendar.Calendar.from_ical(octets, multiple=True)
+    if len(calendars) == 0 or any(calendar.name != "VCALENDAR" for calendar in calendars):
+        raise Permanent("is no iCalendar object")
+    events = [event for calendar in calendars for event in calendar.walk("VEVENT")]
+    if len(events) != len(_EVENT.findall(unfold(octets))):
+        raise Permanent("is cut short")
+    for event in events:
+        if "DTSTART" not in event:
+            raise Permanent("an event has no start")
+        # icalendar passes over a property it cannot read, and the event would be somewhere else, or once only.
+        for name, reason in event.errors:
+            if str(name).upper() in ("DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "RECURRENCE-ID"):
+                raise Permanent(f"an event's {name} cannot be read: {reason}"[:300])
+    return list(calendars)
+
+
+def _unknown_zones(calendar: Any) -> dict[str, str]:
+    """UID → TZID of events with a time in a zone that neither IANA, Windows nor the object itself knows."""
+    lost = {}
+    for event in calendar.walk("VEVENT"):
+        for name in ("DTSTART", "DTEND", "RDATE"):
+            values = event.get(name, [])
+            for value in values if isinstance(values, list) else [values]:
+                tzid = value.params.get("TZID")
+                if tzid is not None and any(_is_floating(each) for each in _times(value)):
+                    lost[str(event.get("UID", ""))] = str(tzid)
+    return lost
+
+
+def _times(value: Any) -> list[object]:
+    return [each.dt for each in value.dts] if hasattr(value, "dts") else [value.dt]
+
+
+def _is_floating(value: object) -> bool:
+    first = value[0] if isinstance(value, tuple) else value
+    return isinstance(first, datetime) and first.tzinfo is None
+
+
+def _is_free(event: Any) -> bool:
+    return str(event.get("TRANSP", "")).upper() == "TRANSPARENT" or str(event.get("STATUS", "")).upper() == "CANCELLED"
+
+
+def _moment(value: date | datetime, zone: ZoneInfo) -> datetime:
+    """A date is its midnight, a time without a zone a time, in the calendar's zone."""
+    if not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=zone)
+    return (value if value.tzinfo is not None else value.replace(tzinfo=zone)).astimezone(UTC)

@@ -1,0 +1,432 @@
+"""An IMAP server (RFC 3501) in: its messages, the news of new ones, a filing hand, and the folder of sent mail out."""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC
+from imaplib import IMAP4
+from typing import Any, Literal
+
+from imapclient import DELETED, SEEN, IMAPClient, SocketTimeout
+from imapclient.exceptions import LoginError
+
+from triaged.backends.tls import client_context, tls_translated
+from triaged.errors import Gone, LoginRefused, Permanent, Transient
+from triaged.model import Locator, Raw
+
+BATCH_MESSAGES = 100
+"""Messages per FETCH; batches of 50 to 100 are six times faster than one by one (our measurement, 2026-11)."""
+
+BATCH_BYTES = 16 * 1024 * 1024
+"""Octets asked for in one FETCH, so that memory stays bounded; one message alone may be larger."""
+
+SEARCH_SPAN = 50_000
+"""UIDs per SEARCH: imaplib refuses an answer line over 1,000,000 octets, and a UID takes up to 11."""
+
+POLL_S = 60.0
+"""Seconds between looks where the server has no IDLE."""
+
+_PASSES = re.compile(
+    r"\[(UNAVAILABLE|INUSE|LIMIT|EXPUNGEISSUED)\b|too many|maximum number of connections", re.IGNORECASE
+)
+"""Refusals that pass by themselves: RFC 5530 codes, and the words of Gmail and Dovecot for too many connections."""
+
+_LOGIN_CAN_CARRY = re.compile(r"[A-Za-z0-9@._+=/-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ImapSettings:
+    """Where and how to log in. security `none` is for loopback hosts only (the configuration sees to it).
+
+    timeout_s: for connecting and for each answer. idle_s: IDLE is ended and the folder searched at least this
+    often, because a dead connection cannot be seen from within IDLE; must stay under 29 minutes (RFC 2177).
+    """
+
+    host: str
+    port: int
+    security: Literal["tls", "starttls", "none"]
+    user: str
+    password: str
+    ca_file: str | None = None
+    timeout_s: float = 30
+    idle_s: float = 240
+
+    def __repr__(self) -> str:
+        return f"ImapSettings({self.user} at {self.host}:{self.port})"
+
+
+class ImapMailbox:
+    """`ports.Mailbox` over IMAP. Keys are `UIDVALIDITY/UID`.
+
+    Reading uses EXAMINE and BODY.PEEK, so no flag changes. A lost connection raises Transient once; the next
+    call connects anew. `file` selects the folder for writing: give filing an object of its own.
+    """
+
+    def __init__(self, name: str, folder: str, settings: ImapSettings, *, max_message_bytes: int) -> None:
+        self.name = name
+        self.folder = folder
+        self._settings = settings
+        self._max_message_bytes = max_message_bytes
+        self._client: IMAPClient | None = None
+        self._writable = False
+        self._validity = 0
+        self._uid_next = 0
+        self._highest_told: int | None = None
+        self._wake_pair: tuple[socket.socket, socket.socket] | None = None
+
+    def connect(self) -> None:
+        """Connect, log in and open the folder. Raises: Transient, Permanent, LoginRefused, Gone (no such folder)."""
+        self._drop()
+        if self._wake_pair is None:
+            self._wake_pair = _wake_pair()
+        self._client = _open(self._settings)
+        self._select(self._client, writable=False)
+
+    def keys_after(self, cursor: str | None) -> tuple[str, ...]:
+        """Keys above the cursor, by UID; all of them when the cursor is of another UIDVALIDITY."""
+        client = self._selected(writable=False)
+        validity, uid = _parse_key(cursor) if cursor is not None else (0, 0)
+        if validity != self._validity:
+            uid = 0
+        with self._talking("search"):
+            uids = self._uids_above(client, uid)
+        self._highest_told = max([uid, *uids])
+        return tuple(f"{self._validity}/{uid}" for uid in uids)
+
+    def fetch(self, keys: Sequence[str]) -> Iterator[Raw]:
+        """The messages in the order of `keys`. A message that the server refuses to give has no octets."""
+        for start in range(0, len(keys), BATCH_MESSAGES):
+            client = self._selected(writable=False)
+            parsed = [_parse_key(key) for key in keys[start : start + BATCH_MESSAGES]]
+            uids = [uid for validity, uid in parsed if validity == self._validity]
+            with self._talking("read message sizes"):
+                facts = client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"])
+            known = [uid for uid in uids if {b"RFC822.SIZE", b"INTERNALDATE"} <= facts.get(uid, {}).keys()]
+            sizes = {uid: facts[uid][b"RFC822.SIZE"] for uid in known}
+            for group in _groups(known, sizes, limit=self._max_message_bytes):
+                octets = self._octets(client, group, sizes)
+                for uid in group:
+                    if uid in octets:
+                        yield self._raw(uid, facts[uid][b"INTERNALDATE"], octets[uid], sizes[uid])
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when the server pushes something, when woken, after `timeout_s` or after the settings' `idle_s`."""
+        client = self._selected(writable=False)
+        with self._talking("wait for mail"):
+            # What came since the last search was perhaps told during a FETCH and will not be told again.
+            if self._highest_told is not None and self._uids_above(client, self._highest_told):
+                return
+            if not client.has_capability("IDLE"):
+                self._sleep(min(timeout_s, POLL_S), None)
+                return
+            client.idle()
+            if not _told_already(client, self._settings.timeout_s):
+                self._sleep(min(timeout_s, self._settings.idle_s), client.socket())
+            # Only idle_done() can tell a dead connection from a quiet one, and it raises on a dead one.
+            client.idle_done()
+
+    def wake(self) -> None:
+        """End a `wait`, or the next one if none is under way."""
+        pair = self._wake_pair
+        if pair is not None:
+            with suppress(OSError):
+                pair[1].send(b"\0")
+
+    def file(self, key: str, folder: str) -> None:
+        """Move a message, by MOVE (RFC 6851) or else COPY and expunge of this one message (RFC 4315).
+
+        A server with neither keeps the original, flagged as deleted. Without MOVE a connection lost between
+        copy and expunge leaves a copy behind, so the next try makes a second one.
+        """
+        client = self._selected(writable=True)
+        validity, uid = _parse_key(key)
+        with self._talking("move a message"):
+            if validity != self._validity or not client.search(["UID", str(uid), "UNDELETED"]):
+                raise Gone(f"{self.name}: message {key} is no longer in {self.folder}")
+            _make_folder(client, folder)
+            if client.has_capability("MOVE"):
+                client.move([uid], folder)
+                return
+            client.copy([uid], folder)
+            client.add_flags([uid], [DELETED], silent=True)
+            if client.has_capability("UIDPLUS"):
+                client.uid_expunge([uid])
+
+    def close(self) -> None:
+        """Log out and close; never raises."""
+        _log_out(self._client)
+        self._client = None
+        pair, self._wake_pair = self._wake_pair, None
+        for end in pair or ():
+            end.close()
+
+    def _selected(self, *, writable: bool) -> IMAPClient:
+        if self._client is None:
+            self.connect()
+        client = self._client
+        assert client is not None
+        if self._writable != writable:
+            self._select(client, writable=writable)
+        return client
+
+    def _select(self, client: IMAPClient, *, writable: bool) -> None:
+        with self._talking(f"open the folder {self.folder}", refused=Gone):
+            answer = client.select_folder(self.folder, readonly=not writable)
+        if b"UIDVALIDITY" not in answer:
+            raise Permanent(
+                f"{self._settings.host}: gives no UIDVALIDITY for {self.folder}, so mails cannot be told apart"
+            )
+        self._validity = int(answer[b"UIDVALIDITY"])
+        self._uid_next = int(answer.get(b"UIDNEXT", 0))
+        self._writable = writable
+
+    def _uids_above(self, client: IMAPClient, uid: int) -> list[int]:
+        """`n:*` gives the last message even when its UID is under n (RFC 3501 6.4.8), so it is taken out again.
+
+        Dovecot searches what this session was told of so far, so NOOP comes first and lets it tell.
+        """
+        client.noop()
+        found: set[int] = set()
+        starts = range(uid + 1, max(self._uid_next, uid + 2), SEARCH_SPAN)
+        for start in starts:
+            end = "*" if start == starts[-1] else str(start + SEARCH_SPAN - 1)
+            found.update(client.search(["UID", f"{start}:{end}"]))
+        return sorted(each for each in found if each > uid)
+
+    def _octets(self, client: IMAPClient, group: Sequence[int], sizes: dict[int, int]) -> dict[int, bytes]:
+        limit = self._max_message_bytes
+        whole = [uid for uid in group if sizes[uid] <= limit]
+        large = [uid for uid in group if sizes[uid] > limit]
+        with self._talking("read messages"):
+            octets = _fetch_part(client, whole, "BODY.PEEK[]")
+            octets |= _fetch_part(client, large, f"BODY.PEEK[HEADER]<0.{limit}>")
+        return octets
+
+    def _raw(self, uid: int, received: Any, octets: bytes, size_bytes: int) -> Raw:
+        if len(octets) > 0 and size_bytes <= self._max_message_bytes:
+            size_bytes = len(octets)  # Exchange estimates RFC822.SIZE; what came whole has its own length
+        locator = Locator(self.name, self.folder, f"{self._validity}/{uid}")
+        return Raw(locator, received.astimezone(UTC), octets, size_bytes)
+
+    def _sleep(self, timeout_s: float, server: socket.socket | None) -> None:
+        """Until the server says something, `wake` is called or the time is over."""
+        assert self._wake_pair is not None
+        poller = select.poll()
+        poller.register(self._wake_pair[0], select.POLLIN)
+        if server is not None:
+            poller.register(server, select.POLLIN)
+        poller.poll(max(timeout_s, 0) * 1000)
+        with suppress(OSError):
+            self._wake_pair[0].recv(4096)
+
+    @contextmanager
+    def _talking(self, doing: str, *, refused: type[Permanent] = Permanent) -> Iterator[None]:
+        try:
+            with _translated(self._settings.host, doing, refused=refused):
+                yield
+        except Transient:
+            self._drop()
+            raise
+
+    def _drop(self) -> None:
+        """Forget the connection without a word to the server: after a timeout it cannot be talked to."""
+        _shut(self._client)
+        self._client = None
+        self._writable = False
+
+
+class ImapSent:
+    """The folder where copies of sent mail lie. folder None: the one marked \\Sent (RFC 6154), else `Sent`."""
+
+    def __init__(self, folder: str | None, settings: ImapSettings) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._client: IMAPClient | None = None
+
+    def append(self, octets: bytes) -> None:
+        """Put a copy into the folder, marked as read. Done twice: two copies.
+
+        Raises: Transient, Permanent, LoginRefused.
+        """
+        with self._talking("keep a copy of a sent mail") as client:
+            client.append(self._folder, octets, flags=[SEEN])
+
+    def find(self, message_id: str) -> bool:
+        """Whether a mail with this Message-ID (with angle brackets) is there.
+
+        Raises: Transient, Permanent, LoginRefused.
+        """
+        with self._talking("search sent mail") as client:
+            client.select_folder(self._folder, readonly=True)
+            return len(client.search(["HEADER", "Message-ID", message_id])) > 0
+
+    def close(self) -> None:
+        """Log out and close; never raises."""
+        _log_out(self._client)
+        self._client = None
+
+    @contextmanager
+    def _talking(self, doing: str) -> Iterator[IMAPClient]:
+        """A connection known to be alive."""
+        if self._client is not None:
+            try:
+                self._client.noop()
+            except (IMAP4.error, OSError):
+                self._drop()
+        try:
+            if self._client is None:
+                self._client = _open(self._settings)
+                with _translated(self._settings.host, "open the folder of sent mail"):
+                    self._folder = self._folder or _sent_folder(self._client)
+                    _make_folder(self._client, self._folder)
+            with _translated(self._settings.host, doing):
+                yield self._client
+        except Transient:
+            self._drop()
+            raise
+
+    def _drop(self) -> None:
+        _shut(self._client)
+        self._client = None
+
+
+@contextmanager
+def _translated(host: str, doing: str, *, refused: type[Permanent] = Permanent) -> Iterator[None]:
+    """Foreign errors become ours; `refused` is what a tagged NO or BAD means here."""
+    try:
+        yield
+    except (IMAP4.abort, OSError) as error:
+        raise Transient(f"{host}: the connection was lost, could not {doing}: {error}") from error
+    except LoginError as error:
+        # imapclient makes a LoginError of everything, a lost connection too (our measurement, imapclient 4.1).
+        if isinstance(error.__context__, IMAP4.abort) or _PASSES.search(str(error)):
+            raise Transient(f"{host}: could not log in: {error}") from error
+        raise LoginRefused(f"{host}: user name or password is refused: {error}") from error
+    except IMAP4.error as error:
+        kind = Transient if _PASSES.search(str(error)) else refused
+        raise kind(f"{host}: will not {doing}: {error}") from error
+
+
+def _open(settings: ImapSettings) -> IMAPClient:
+    """Connected and logged in; the password leaves only after the certificate was checked."""
+    if re.search(r"[\r\n\0]", settings.user + settings.password):
+        raise Permanent(f"{settings.host}: user name or password holds a line break")
+    context = client_context(settings.ca_file) if settings.security != "none" else None
+    timeout = SocketTimeout(settings.timeout_s, settings.timeout_s)
+    client: IMAPClient | None = None
+    try:
+        with _translated(settings.host, "connect"), tls_translated(settings.host):
+            client = IMAPClient(
+                settings.host, settings.port, ssl=settings.security == "tls", ssl_context=context, timeout=timeout
+            )
+            client.normalise_times = False
+            if settings.security == "starttls":
+                if not client.has_capability("STARTTLS"):
+                    raise Permanent(f"{settings.host}: offers no STARTTLS, no password was sent")
+                client.starttls(context)
+            _log_in(client, settings.user, settings.password)
+    except BaseException:
+        _shut(client)
+        raise
+    return client
+
+
+def _log_in(client: IMAPClient, user: str, password: str) -> None:
+    """LOGIN, which every server has; AUTHENTICATE PLAIN (UTF-8) where LOGIN cannot carry the characters."""
+    if _LOGIN_CAN_CARRY.fullmatch(user) and password.isascii():
+        client.login(user, password)
+    else:
+        client.plain_login(user, password)
+
+
+def _shut(client: IMAPClient | None) -> None:
+    if client is not None:
+        with suppress(OSError, IMAP4.error):
+            client.shutdown()
+
+
+def _log_out(client: IMAPClient | None) -> None:
+    if client is not None:
+        with suppress(OSError, IMAP4.error):
+            client.logout()
+        _shut(client)
+
+
+def _wake_pair() -> tuple[socket.socket, socket.socket]:
+    pair = socket.socketpair()
+    for end in pair:
+        end.setblocking(False)
+    return pair
+
+
+def _parse_key(key: str) -> tuple[int, int]:
+    """UIDVALIDITY and UID; (0, 0), which no server uses, for what is not a key of ours."""
+    validity, _, uid = key.partition("/")
+    return (int(validity), int(uid)) if validity.isdecimal() and uid.isdecimal() else (0, 0)
+
+
+def _groups(uids: Sequence[int], sizes: dict[int, int], *, limit: int) -> Iterator[list[int]]:
+    """Runs of UIDs whose octets to be fetched stay under BATCH_BYTES together."""
+    group: list[int] = []
+    total = 0
+    for uid in uids:
+        octets = min(sizes[uid], limit)
+        if group and total + octets > BATCH_BYTES:
+            yield group
+            group, total = [], 0
+        group.append(uid)
+        total += octets
+    if group:
+        yield group
+
+
+def _fetch_part(client: IMAPClient, uids: Sequence[int], part: str) -> dict[int, bytes]:
+    """Octets by UID; without those that vanished; `b""` for one that the server refuses, so that it holds up no other.
+
+    A NO fails the whole FETCH, and Dovecot says NO when one of the messages was expunged meanwhile.
+    """
+    try:
+        found = client.fetch(list(uids), [part])
+    except IMAP4.abort:
+        raise
+    except IMAP4.error as error:
+        if len(uids) == 1:
+            return {} if "EXPUNGEISSUED" in str(error) else {uids[0]: b""}
+        return {uid: octets for each in uids for uid, octets in _fetch_part(client, [each], part).items()}
+    return {
+        uid: value or b"" for uid, items in found.items() for item, value in items.items() if item.startswith(b"BODY[")
+    }
+
+
+def _told_already(client: IMAPClient, timeout_s: float) -> bool:
+    """Whether something came in one packet with the `+ idling`: it lies in imaplib's buffer, unseen by poll()."""
+    server = client.socket()
+    held = getattr(client._imap, "_readbuf", None)  # Python 3.14 and newer
+    if held is not None:
+        return any(held) or (isinstance(server, ssl.SSLSocket) and server.pending() > 0)
+    server.setblocking(False)
+    try:
+        return len(client._imap.file.peek(1)) > 0
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    finally:
+        server.settimeout(timeout_s)
+
+
+def _make_folder(client: IMAPClient, folder: str) -> None:
+    if not client.folder_exists(folder):
+        client.create_folder(folder)
+        client.subscribe_folder(folder)
+
+
+def _sent_folder(client: IMAPClient) -> str:
+    for flags, _, name in client.list_folders():
+        if any(flag.lower() == b"\\sent" for flag in flags):
+            return str(name)
+    return "Sent"

@@ -1,0 +1,216 @@
+"""A Maildir folder in: its messages and the news of new ones out; and a folder that mails are delivered into."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from imapclient import imap_utf7
+
+from triaged.errors import Gone, Permanent, Transient
+from triaged.model import Locator, Outgoing, Raw
+
+POLL_S = 0.5
+"""Seconds between two looks at the folder's modification times; the standard library has no inotify."""
+
+RACY_NS = 2_000_000_000
+"""Nanoseconds: a folder changed this recently may change again within the same clock tick, unseen in its mtime."""
+
+
+class MaildirMailbox:
+    """`ports.Mailbox` over one Maildir folder. Keys are file names up to the `:`. Reading moves and touches nothing."""
+
+    def __init__(self, name: str, folder_path: Path, *, max_message_bytes: int) -> None:
+        self.name = name
+        self.folder = folder_path.name
+        self._path = folder_path
+        self._max_message_bytes = max_message_bytes
+        self._woken = threading.Event()
+        self._seen_mtimes: tuple[int, int] | None = None
+
+    def connect(self) -> None:
+        """See that the folder is there. Raises: Gone, Permanent (no right to read it)."""
+        with _translated(self._path):
+            self._seen_mtimes = None
+            _paths(self._path)
+
+    def keys_after(self, cursor: str | None) -> tuple[str, ...]:
+        """All keys, by modification time, then name: a Maildir has no order that a cursor could use."""
+        with _translated(self._path):
+            self._seen_mtimes = self._settled_mtimes()
+            dated = []
+            for key, path in _paths(self._path).items():
+                with suppress(FileNotFoundError):
+                    dated.append((path.stat().st_mtime_ns, key))
+        return tuple(key for _, key in sorted(dated))
+
+    def fetch(self, keys: Sequence[str]) -> Iterator[Raw]:
+        """The messages in the order of `keys`; a mail reader may move a file between listing and opening."""
+        paths: dict[str, Path] = {}
+        for key in keys:
+            with _translated(self._path):
+                raw = self._read(key, paths.get(key))
+                if raw is None:
+                    paths = _paths(self._path)
+                    raw = self._read(key, paths.get(key))
+            if raw is not None:
+                yield raw
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when new/ or cur/ changed since the last `keys_after`, when woken, or after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        with _translated(self._path):
+            while self._seen_mtimes in (None, _mtimes(self._path)):
+                left_s = deadline - time.monotonic()
+                if left_s <= 0 or self._woken.wait(min(POLL_S, left_s)) or self._seen_mtimes is None:
+                    break
+        self._woken.clear()
+
+    def wake(self) -> None:
+        """End a `wait`, or the next one if none is under way."""
+        self._woken.set()
+
+    def file(self, key: str, folder: str) -> None:
+        """Move a message into the Maildir++ folder `.folder`, `/` in its name read as a level."""
+        with _translated(self._path):
+            source = _paths(self._path).get(key)
+            if source is None:
+                raise Gone(f"{self.name}: message {key} is no longer in {self._path}")
+            target = _subfolder(self._path, folder)
+            _make(target)
+            (target / "maildirfolder").touch()
+            _, colon, flags = source.name.partition(":")
+            try:
+                source.rename(target / "cur" / f"{key}:{flags if colon else '2,'}")
+            except FileNotFoundError:
+                raise Gone(f"{self.name}: message {key} has just left {self._path}") from None
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _read(self, key: str, path: Path | None) -> Raw | None:
+        if path is None:
+            return None
+        try:
+            with path.open("rb") as file:
+                stat = os.fstat(file.fileno())
+                octets = file.read(self._max_message_bytes + 1)
+        except FileNotFoundError:
+            return None
+        size_bytes = max(stat.st_size, len(octets))
+        if len(octets) > self._max_message_bytes:
+            octets = _head(octets[: self._max_message_bytes])
+        received = datetime.fromtimestamp(stat.st_mtime, UTC)
+        return Raw(Locator(self.name, self.folder, key), received, octets, size_bytes)
+
+    def _settled_mtimes(self) -> tuple[int, int] | None:
+        """Modification times to compare with later; None while they are too young to be relied on."""
+        mtimes = _mtimes(self._path)
+        return mtimes if time.time_ns() - max(mtimes) > RACY_NS else None
+
+
+class MaildirMailer:
+    """`ports.Mailer` that delivers into a Maildir. The file name comes from the Message-ID, so twice is once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def connect(self) -> None:
+        """Make the folder if it is missing. Raises: Transient, Permanent."""
+        with _translated(self._path):
+            _make(self._path)
+
+    def send(self, mail: Outgoing) -> str:
+        """Deliver, on disk before it returns. Done twice: one file. Raises: Transient, Permanent."""
+        self.connect()
+        name = _delivered_name(mail.message_id)
+        if self.was_sent(mail.message_id):
+            return f"was already delivered as {name}"
+        with _translated(self._path):
+            draft = self._path / "tmp" / f"{name}.{os.getpid()}.{threading.get_native_id()}"
+            try:
+                with draft.open("wb") as file:
+                    file.write(mail.octets)
+                    file.flush()
+                    os.fsync(file.fileno())
+                with suppress(FileExistsError):
+                    os.link(draft, self._path / "new" / name)
+            finally:
+                draft.unlink(missing_ok=True)
+            _sync_folder(self._path / "new")
+        return f"delivered as {name}"
+
+    def was_sent(self, message_id: str) -> bool | None:
+        """Whether the file lies in new/ or cur/; False after a reader has deleted it. Raises: Transient, Permanent."""
+        self.connect()
+        with _translated(self._path):
+            return _delivered_name(message_id) in _paths(self._path)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Gone(f"{error.filename}: there is no such Maildir folder") from error
+    except PermissionError as error:
+        raise Permanent(f"{error.filename}: may not be read or written") from error
+    except OSError as error:
+        raise Transient(f"{path}: {error.strerror}") from error
+
+
+def _paths(folder: Path) -> dict[str, Path]:
+    """Each key's file. new/ is read before cur/: a file that moves meanwhile is then met at least once."""
+    found = {}
+    for part in ("new", "cur"):
+        with os.scandir(folder / part) as entries:
+            for entry in entries:
+                if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                    found[entry.name.partition(":")[0]] = Path(entry.path)
+    return found
+
+
+def _mtimes(folder: Path) -> tuple[int, int]:
+    return (folder / "new").stat().st_mtime_ns, (folder / "cur").stat().st_mtime_ns
+
+
+def _head(octets: bytes) -> bytes:
+    """Up to and with the first empty line; all of it where there is none."""
+    ends = [octets.find(mark) + len(mark) for mark in (b"\n\n", b"\n\r\n") if mark in octets]
+    return octets[: min(ends)] if ends else octets
+
+
+def _subfolder(path: Path, folder: str) -> Path:
+    """`A/B` is `.A.B` beside the other subfolders of the whole Maildir, in modified UTF-7 as Dovecot has it."""
+    levels = folder.replace("/", ".").split(".")
+    if "" in levels or "\0" in folder:
+        raise Permanent(f"'{folder}' cannot be the name of a Maildir folder")
+    root = path.parent if path.name.startswith(".") and (path.parent / "cur").is_dir() else path
+    encoded: bytes = imap_utf7.encode(".".join(levels))
+    return root / ("." + encoded.decode("ascii"))
+
+
+def _make(folder: Path) -> None:
+    for part in ("tmp", "new", "cur"):
+        (folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _delivered_name(message_id: str) -> str:
+    return hashlib.sha256(message_id.encode("utf-8", "surrogateescape")).hexdigest()[:40] + ".triaged"
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Business hours, holidays and spans of time in, moments out."""

@@ -1,0 +1,160 @@
+"""A mail and what is known → a Decision: what it is, whose, and everything that is to be done. THE function.
+
+Pure: no clock, no I/O, no chance. Dry run, explanation, replay and the worker are all this same call.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+
+from triaged.accounts.match import Directory, match
+from triaged.classify.language import language as language_of
+from triaged.classify.model import Judged
+from triaged.classify.phrases import PhraseIndex
+from triaged.classify.verdict import verdict as weigh
+from triaged.clocks.hours import add, parse_span
+from triaged.model import Acknowledge, Call, Decision, Locator, Message, RuleTrace, Verdict
+from triaged.plan import ACCOUNT_MANAGER, colleague, effects, questions
+from triaged.playbook import Case, Playbook, reference
+from triaged.rules.grammar import SendPolicy
+from triaged.rules.match import Facts, Hits, handle, suggest
+
+
+def decide(
+    message: Message,
+    *,
+    locator: Locator,
+    playbook: Playbook,
+    directory: Directory,
+    thread_accounts: tuple[str, ...],
+    judged: Judged,
+    now: datetime,
+) -> Decision:
+    """Decide about one mail.
+
+    directory: the accounts of the day. thread_accounts: whose mails this one refers to, by the log. judged: the
+    model's opinion of `message.judged`. The same arguments give the same decision, octet for octet.
+    """
+    matched = match(directory, sender=message.sender, thread_accounts=thread_accounts, own_domains=playbook.own_domains)
+    account = directory.accounts.get(matched.account_id) if matched.account_id is not None else None
+    language = language_of(message.new_text)
+    facts = Facts(message, account, locator.mailbox, hits(playbook.phrases, message.judged), language, now)
+    verdict, suggested = _verdict(facts, playbook, judged)
+    handling = handle(playbook.rules, dataclasses.replace(facts, verdict=verdict))
+    case = Case(message, locator, playbook, now, reference(message.key), verdict, matched, account, handling, None)
+    case = dataclasses.replace(case, due=_due(case))
+    acknowledge, policy = _acknowledge(case)
+    call, call_problem = _call(case, policy)
+    return Decision(
+        message_key=message.key,
+        reference=case.reference,
+        decided_at=now,
+        verdict=verdict,
+        account=matched,
+        acknowledge=acknowledge,
+        call=call,
+        priority=handling.priority,
+        tags=handling.tags,
+        due=case.due,
+        fields=handling.fields,
+        rules=(*suggested, *handling.rules),
+        effects=effects(
+            case,
+            acknowledge=acknowledge,
+            policy=policy,
+            call=call,
+            questions=tuple(questions(case, call_problem=call_problem)),
+        ),
+    )
+
+
+def hits(phrases: PhraseIndex, judged: str) -> Hits:
+    """Where each phrase of the rules stands in `Message.judged`."""
+    found: dict[str, tuple[tuple[str, int, int], ...]] = {}
+    for hit in phrases.find(judged):
+        found[hit.phrase] = (*found.get(hit.phrase, ()), (hit.words, hit.start, hit.end))
+    return found
+
+
+def _verdict(facts: Facts, playbook: Playbook, judged: Judged) -> tuple[Verdict, tuple[RuleTrace, ...]]:
+    evidence, suggested = suggest(playbook.rules, facts)
+    verdict = weigh(
+        model_scores=judged.scores,
+        model_evidence=judged.evidence,
+        rule_evidence=evidence,
+        calibration=playbook.model.calibration,
+        categories=playbook.rules.categories,
+        language=facts.language,
+        model_id=playbook.model.model_id,
+        rules_id=playbook.rules.id,
+    )
+    return verdict, suggested
+
+
+def _due(case: Case) -> datetime | None:
+    """When a person owes an answer: nothing is owed for what no person wrote or nobody asked."""
+    if case.message.automatic.by == "machine" or (len(case.verdict.chosen) == 0 and case.verdict.sure):
+        return None
+    wanted = case.handling.due
+    span = parse_span(wanted) if wanted is not None else case.playbook.due[case.handling.priority]
+    return add(case.message.received, span, case.playbook.hours)
+
+
+def _acknowledge(case: Case) -> tuple[Acknowledge, SendPolicy | None]:
+    """Whether the mail is answered, and how what goes to the client leaves (None: nothing may)."""
+    template = case.handling.acknowledge
+    if (refusal := _refusal(case)) is not None:
+        return Acknowledge(False, None, refusal), None
+    policy = case.handling.send or case.playbook.send
+    if case.message.automatic.by == "hold":
+        policy = SendPolicy("approve")
+        reason = f"Held for a person: {case.message.automatic.reason}"
+    else:
+        reason = {
+            "observe": "Only observed: nothing is sent",
+            "approve": "Waits for a person's approval",
+            "hold": f"Leaves after {policy.hold_s // 60} minutes unless a person stops it",
+            "auto": "Leaves at once",
+        }[policy.mode]
+    if template is None:
+        return Acknowledge(False, None, "No rule asks for an acknowledgement"), policy
+    return Acknowledge(policy.mode in ("hold", "auto"), template, reason), policy
+
+
+def _refusal(case: Case) -> str | None:
+    """Why nothing may be sent to the writer of this mail, whatever the rules say; None when it may."""
+    message, playbook = case.message, case.playbook
+    if message.automatic.by == "machine":
+        return f"A machine wrote it: {message.automatic.reason}"
+    if message.sender is None or message.identity.trust == "none":
+        return f"Nobody to answer: {message.identity.reason}"
+    if (
+        message.sender.addr_spec.lower() in playbook.border.own_addresses
+        or message.sender.domain in playbook.own_domains
+    ):
+        return "It comes from ourselves"
+    age_h, limit_h = (span.total_seconds() / 3600 for span in (case.now - message.received, playbook.max_age))
+    if age_h > limit_h:
+        return f"It is {age_h:.0f} hours old; only mail up to {limit_h:.0f} hours old is answered by machine"
+    return None
+
+
+def _call(case: Case, policy: SendPolicy | None) -> tuple[Call | None, str]:
+    """The call to book, or why there is none although a rule wants one (`""` when none does or none may)."""
+    wish = case.handling.call
+    if wish is None or policy is None:
+        return None, ""
+    if case.account is None:
+        return None, "A call is wanted, but the account is not known."
+    organizer = colleague(case, wish.with_)
+    if organizer is None:
+        who = (
+            "the account has no manager we know" if wish.with_ == ACCOUNT_MANAGER else f"nobody is called {wish.with_}"
+        )
+        return None, f"A call is wanted, but {who}."
+    if not organizer.has_calendar:
+        return None, f"A call is wanted, but {organizer.address.display_name} has no calendar in the configuration."
+    earliest = add(case.now, case.playbook.notice, organizer.hours)
+    latest = add(earliest, parse_span(wish.within), organizer.hours)
+    return Call(organizer.person, wish.minutes, earliest, latest), ""

@@ -1,0 +1,1 @@
+"""A made-up service firm: its clients, its people's calendars and sixty mails of one night."""

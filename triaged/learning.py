@@ -1,0 +1,87 @@
+"""Labelled mails and a playbook in, rule evidence and verdicts out: what `triaged train` and `evaluate` work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from triaged.classify.evaluate import Row
+from triaged.classify.language import language
+from triaged.classify.model import Judged, judge
+from triaged.classify.phrases import PhraseIndex
+from triaged.classify.verdict import verdict
+from triaged.decide import hits
+from triaged.model import Address, Automatic, Evidence, Identity, Message, Verdict
+from triaged.playbook import Playbook
+from triaged.rules.grammar import RuleSet
+from triaged.rules.match import Facts, suggest
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BATCH = 256
+
+
+def bare_message(subject: str, new_text: str) -> Message:
+    """A mail of which only the words are known."""
+    return Message(
+        key="0" * 32,
+        message_id="",
+        subject=subject,
+        sender=Address("someone@client.invalid"),
+        reply_to=(),
+        to=(),
+        cc=(),
+        date=None,
+        received=_EPOCH,
+        in_reply_to=(),
+        references=(),
+        text=new_text,
+        new_text=new_text,
+        quoted="",
+        attachments=(),
+        automatic=Automatic(),
+        identity=Identity(),
+        defects=(),
+        size_bytes=len(new_text),
+    )
+
+
+def rule_evidence(rules: RuleSet, phrases: PhraseIndex) -> Callable[[str, str], tuple[Evidence, ...]]:
+    """A function from subject and new text to what the suggesting rules make of them."""
+
+    def evidence(subject: str, new_text: str) -> tuple[Evidence, ...]:
+        message = bare_message(subject, new_text)
+        facts = Facts(message, None, "", hits(phrases, message.judged), language(new_text), _EPOCH)
+        return suggest(rules, facts)[0]
+
+    return evidence
+
+
+def judge_rows(playbook: Playbook, progress: Callable[[int], None]) -> Callable[[Sequence[Row]], list[Verdict]]:
+    """A function from rows to verdicts, as the worker would reach them; `progress` hears how many are done."""
+    evidence = rule_evidence(playbook.rules, playbook.phrases)
+
+    def verdicts(rows: Sequence[Row]) -> list[Verdict]:
+        found: list[Verdict] = []
+        for start in range(0, len(rows), BATCH):
+            batch = rows[start : start + BATCH]
+            opinions = judge(playbook.model, [bare_message(row.subject, row.body).judged for row in batch])
+            found += [_verdict(playbook, row, opinion, evidence) for row, opinion in zip(batch, opinions, strict=True)]
+            progress(len(batch))
+        return found
+
+    return verdicts
+
+
+def _verdict(
+    playbook: Playbook, row: Row, opinion: Judged, evidence: Callable[[str, str], tuple[Evidence, ...]]
+) -> Verdict:
+    return verdict(
+        model_scores=opinion.scores,
+        model_evidence=opinion.evidence,
+        rule_evidence=evidence(row.subject, row.body),
+        calibration=playbook.model.calibration,
+        categories=playbook.rules.categories,
+        language=language(row.body),
+        model_id=playbook.model.model_id,
+        rules_id=playbook.rules.id,
+    )

@@ -1,0 +1,24 @@
+"""The types that travel to JSON text and back, for the columns that keep them whole."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from triaged.model import Decision, Effect, Message
+
+MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
+DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)
+EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="kind")])
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since 1970 UTC."""
+    return round(moment.timestamp() * 1000)
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """The moment, in UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,317 @@
+"""Questions in, rows of the log out: short reads on a connection that cannot write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
+
+from triaged.log.encode import DECISION, MESSAGE, from_ms, to_ms
+from triaged.model import Account, Contact, Contract, Decision, Message
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One line of the triage log. categories: empty is other; copies: how often it was seen; effects: kind → state."""
+
+    id: int
+    reference: str
+    state: str
+    mailbox: str
+    received: datetime
+    sender: str
+    subject: str
+    automatic: str
+    categories: tuple[str, ...]
+    sure: bool
+    account_id: str | None
+    priority: str
+    due: datetime | None
+    copies: int
+    effects: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRow:
+    """An effect as a person reads it."""
+
+    id: int
+    kind: str
+    state: str
+    attempts: int
+    not_before: datetime
+    detail: str
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One line of a mail's story."""
+
+    at: datetime
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRow:
+    """How a part of the worker is, and since when."""
+
+    part: str
+    state: str
+    detail: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the log holds, in numbers."""
+
+    messages: int
+    today: int
+    copies: int
+    quarantined: int
+    unsure: int
+    effects: tuple[tuple[str, str, int], ...]
+
+
+_ROWS = """
+SELECT id, reference, state, mailbox, received_at, sender, subject, automatic, categories, sure, account_id,
+    priority, due_at,
+    (SELECT count(*) FROM locator WHERE locator.message = message.id),
+    (SELECT json_group_array(json_array(kind, effect.state)) FROM effect WHERE effect.message = message.id)
+FROM message
+"""
+
+
+class Reader:
+    """A connection that reads. Each method is one or a few statements, fetched whole, so that the WAL can reset."""
+
+    def __init__(self, path: Path) -> None:
+        """Open an existing log. Raises: FileNotFoundError."""
+        if not path.exists():
+            raise FileNotFoundError(path)
+        self._db = sqlite3.connect(str(path), isolation_level=None, timeout=30, check_same_thread=False)
+        self._db.execute("PRAGMA query_only=ON")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    def _all(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._db.execute(sql, parameters).fetchall()
+        return rows
+
+    # --- for the worker ---
+
+    def cursor(self, mailbox: str, folder: str) -> str | None:
+        """The highest contiguously committed key, or None."""
+        rows = self._all("SELECT key FROM cursor WHERE mailbox = ? AND folder = ?", (mailbox, folder))
+        return str(rows[0][0]) if rows else None
+
+    def unlogged(self, mailbox: str, folder: str, keys: Sequence[str]) -> list[str]:
+        """Those of `keys` that have no row yet, in their order."""
+        known = {
+            row[0]
+            for row in self._all(
+                "SELECT locator.key FROM json_each(?) AS wanted JOIN locator ON locator.mailbox = ? "
+                "AND locator.folder = ? AND locator.key = wanted.value",
+                (json.dumps(list(keys)), mailbox, folder),
+            )
+        }
+        return [key for key in keys if key not in known]
+
+    def thread_accounts(self, message_ids: Sequence[str]) -> tuple[str, ...]:
+        """Accounts of the mails, received or sent by us, that these Message-IDs name; each once, in no order."""
+        if len(message_ids) == 0:
+            return ()
+        rows = self._all(
+            "WITH wanted AS (SELECT value FROM json_each(?)) "
+            "SELECT account_id FROM message WHERE message_id <> '' AND message_id IN (SELECT value FROM wanted) "
+            "UNION SELECT account_id FROM effect JOIN message ON message.id = effect.message "
+            "WHERE external_id <> '' AND external_id IN (SELECT value FROM wanted)",
+            (json.dumps(list(message_ids)),),
+        )
+        return tuple(sorted(row[0] for row in rows if row[0] is not None))
+
+    def accounts_revision(self) -> int:
+        """Grows with every change of the accounts."""
+        return int(self._all("SELECT value FROM meta WHERE name = 'accounts_revision'")[0][0])
+
+    def next_due_ms(self, lane: str) -> int | None:
+        """When the lane's next owed effect may be done, in ms since 1970; None when nothing is owed."""
+        rows = self._all("SELECT min(not_before_at) FROM effect WHERE lane = ? AND state = 'owed'", (lane,))
+        return rows[0][0] if rows else None
+
+    def located(self) -> int:
+        """How many messages were seen on servers and have their row, copies counted."""
+        return int(self._all("SELECT count(*) FROM locator")[0][0])
+
+    def busy_lanes(self, *, now: datetime) -> frozenset[str]:
+        """Lanes with an effect that is due or begun."""
+        rows = self._all(
+            "SELECT DISTINCT lane FROM effect WHERE state = 'doing' OR (state = 'owed' AND not_before_at <= ?)",
+            (to_ms(now),),
+        )
+        return frozenset(row[0] for row in rows)
+
+    # --- accounts ---
+
+    def accounts(self) -> tuple[Account, ...]:
+        """Every account, by id."""
+        aliases = self._by_account("SELECT account_id, alias FROM alias ORDER BY alias")
+        contacts = self._by_account("SELECT account_id, addr_spec, name FROM contact ORDER BY addr_spec")
+        contracts = self._by_account("SELECT account_id, number, ends FROM contract ORDER BY number")
+        return tuple(
+            Account(
+                account_id=row[0],
+                name=row[1],
+                domains=tuple(alias for (alias,) in aliases.get(row[0], ()) if "@" not in alias),
+                addresses=tuple(alias for (alias,) in aliases.get(row[0], ()) if "@" in alias),
+                contacts=tuple(Contact(addr_spec, name) for addr_spec, name in contacts.get(row[0], ())),
+                manager=row[2],
+                tier=row[3],
+                contracts=tuple(
+                    Contract(number, date.fromisoformat(ends) if ends is not None else None)
+                    for number, ends in contracts.get(row[0], ())
+                ),
+                timezone=row[4],
+                language=row[5],
+            )
+            for row in self._all("SELECT account_id, name, manager, tier, timezone, language FROM account ORDER BY 1")
+        )
+
+    def _by_account(self, sql: str) -> dict[str, list[tuple[Any, ...]]]:
+        found: dict[str, list[tuple[Any, ...]]] = {}
+        for account_id, *rest in self._all(sql):
+            found.setdefault(account_id, []).append(tuple(rest))
+        return found
+
+    # --- for people ---
+
+    def rows(
+        self,
+        *,
+        limit: int,
+        category: str | None = None,
+        account_id: str | None = None,
+        search: str | None = None,
+        unsure: bool = False,
+        after_id: int = 0,
+    ) -> list[LogRow]:
+        """The newest `limit` mails that fit, newest first. search: as FTS5's MATCH. Raises: ValueError (bad search)."""
+        where = ["id > ?"]
+        values: list[Any] = [after_id]
+        if category == "other":
+            where.append("categories = '[]' AND state = 'triaged'")
+        elif category is not None:
+            where.append("EXISTS (SELECT 1 FROM json_each(categories) WHERE value = ?)")
+            values.append(category)
+        if account_id is not None:
+            where.append("account_id IS ?")
+            values.append(account_id or None)
+        if unsure:
+            where.append("sure = 0")
+        if search is not None:
+            found = "SELECT rowid FROM message_fts WHERE message_fts MATCH ? ORDER BY rowid DESC LIMIT 10000"
+            where.append(f"id IN ({found})")
+            values.append(search)
+        try:
+            rows = self._all(f"{_ROWS} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*values, limit))
+        except sqlite3.OperationalError as error:
+            if search is None:
+                raise
+            raise ValueError(f"cannot search for {search!r}: {error}") from None
+        return [_log_row(row) for row in rows]
+
+    def row(self, message: int) -> LogRow | None:
+        """One mail's line."""
+        rows = self._all(f"{_ROWS} WHERE id = ?", (message,))
+        return _log_row(rows[0]) if rows else None
+
+    def find(self, text: str) -> int | None:
+        """The row of a mail by its number or its reference (`T-7K3M9QX`, any case)."""
+        if text.isdecimal():
+            rows = self._all("SELECT id FROM message WHERE id = ?", (int(text),))
+        else:
+            rows = self._all("SELECT id FROM message WHERE reference = ?", (text.upper(),))
+        return int(rows[0][0]) if rows else None
+
+    def message(self, message: int) -> Message | None:
+        """The mail as it was read; None when it is quarantined or unknown."""
+        rows = self._all("SELECT parsed FROM message WHERE id = ? AND parsed <> ''", (message,))
+        return MESSAGE.validate_json(rows[0][0]) if rows else None
+
+    def decision(self, message: int) -> Decision | None:
+        """The latest decision about a mail, without its effects (see `effects`)."""
+        rows = self._all("SELECT decision FROM decision WHERE message = ? ORDER BY id DESC LIMIT 1", (message,))
+        return DECISION.validate_json(rows[0][0]) if rows else None
+
+    def effects(self, message: int) -> list[EffectRow]:
+        """What was planned and done for a mail, in order."""
+        rows = self._all(
+            "SELECT id, kind, state, attempts, not_before_at, detail, payload FROM effect "
+            "WHERE message = ? ORDER BY id",
+            (message,),
+        )
+        return [EffectRow(row[0], row[1], row[2], row[3], from_ms(row[4]), row[5], json.loads(row[6])) for row in rows]
+
+    def events(self, message: int) -> list[EventRow]:
+        """A mail's story, in order."""
+        rows = self._all("SELECT at, name, detail FROM event WHERE message = ? ORDER BY id", (message,))
+        return [EventRow(from_ms(row[0]), row[1], row[2]) for row in rows]
+
+    def waiting(self) -> list[tuple[int, str, str, str, str]]:
+        """Effects that wait for a person: message row, kind, state, subject, detail; oldest first."""
+        return [
+            (row[0], row[1], row[2], row[3], row[4])
+            for row in self._all(
+                "SELECT message.id, effect.kind, effect.state, message.subject, "
+                "CASE WHEN effect.kind = 'ask' THEN json_extract(payload, '$.question') ELSE detail END "
+                "FROM effect JOIN message ON message.id = effect.message "
+                "WHERE effect.state IN ('held', 'person') ORDER BY effect.id"
+            )
+        ]
+
+    def health(self) -> list[HealthRow]:
+        """Every part of the worker that has reported."""
+        rows = self._all("SELECT part, state, detail, since_at FROM health ORDER BY part")
+        return [HealthRow(row[0], row[1], row[2], from_ms(row[3])) for row in rows]
+
+    def counts(self, *, since_ms: int) -> Counts:
+        """What the log holds; `today` counts mails logged since then."""
+        one = self._all(
+            "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM message WHERE received_at >= ?), "
+            "(SELECT count(*) FROM locator WHERE message IS NOT NULL) - (SELECT count(*) FROM message), "
+            "(SELECT count(*) FROM message WHERE state = 'quarantined'), "
+            "(SELECT count(*) FROM message WHERE sure = 0 AND state = 'triaged')",
+            (since_ms,),
+        )[0]
+        effects = self._all("SELECT kind, state, count(*) FROM effect GROUP BY 1, 2 ORDER BY 1, 2")
+        kinds = tuple((row[0], row[1], row[2]) for row in effects)
+        return Counts(one[0], one[1], one[2], one[3], one[4], kinds)
+
+
+def _log_row(row: tuple[Any, ...]) -> LogRow:
+    return LogRow(
+        id=row[0],
+        reference=row[1],
+        state=row[2],
+        mailbox=row[3],
+        received=from_ms(row[4]),
+        sender=row[5],
+        subject=row[6],
+        automatic=row[7],
+        categories=tuple(json.loads(row[8])),
+        sure=bool(row[9]),
+        account_id=row[10],
+        priority=row[11],
+        due=from_ms(row[12]) if row[12] is not None else None,
+        copies=row[13],
+        effects=tuple((kind, state) for kind, state in json.loads(row[14])),
+    )

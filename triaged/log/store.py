@@ -1,0 +1,429 @@
+"""Decisions and outcomes in, committed rows out: every write to the log, each inside one transaction.
+
+One `Log` belongs to one thread. Transactions of several programs (worker, command line) exclude each other by a
+lock file as well, because SQLite before 3.51.3 can corrupt a WAL that two connections write or checkpoint at the
+same moment (sqlite.org/wal.html#walresetbug).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
+
+from triaged.errors import Gone
+from triaged.log.encode import DECISION, EFFECT, MESSAGE, to_ms
+from triaged.log.schema import migrations
+from triaged.model import (
+    Account,
+    AskPerson,
+    BookCall,
+    Decision,
+    Effect,
+    FileMessage,
+    Locator,
+    Message,
+    Outcome,
+    Planned,
+    Raw,
+)
+
+BUSY_TIMEOUT_S = 30.0
+
+
+def connect(path: Path) -> Database:
+    """A connection in manual-commit mode, as the measured rules ask (isolation_level=None, WAL, FULL)."""
+    connection = sqlite3.connect(str(path), isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
+        connection.execute(f"PRAGMA {pragma}")
+    return Database(connection)
+
+
+def lane_of(effect: Effect) -> str:
+    """The lane that does an effect: one per outbound service, so that a hung server delays no other."""
+    match effect:
+        case BookCall():
+            return f"calendar:{effect.person}"
+        case FileMessage():
+            return f"mailbox:{effect.locator.mailbox}"
+        case AskPerson():
+            return "person"
+        case _:
+            return "mail"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a mail: its row, whether it was a further copy, and the lanes that have work now."""
+
+    row: int
+    copy: bool
+    lanes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An effect that a lane has begun; attempts counts this one too."""
+
+    row: int
+    message: int
+    effect: Effect
+    attempts: int
+
+
+class Log:
+    """The writing connection. Every method but `transaction` must be called inside one."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = (path.parent / f"{path.name}.lock").open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.db = connect(path)
+        path.chmod(0o600)
+        migrations.apply(self.db)
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One BEGIN IMMEDIATE … COMMIT; on an exception nothing was written. Raises: sqlite3.OperationalError."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.db.execute("ROLLBACK")
+                raise
+            self.db.execute("COMMIT")
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of a transaction that may fail alone."""
+        self.db.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK TO part")
+            self.db.execute("RELEASE part")
+            raise
+        self.db.execute("RELEASE part")
+
+    def close(self) -> None:
+        """Fold the WAL back and close."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.db.close()
+        self._lock.close()
+
+    # --- mail ---
+
+    def record(self, message: Message, decision: Decision, locator: Locator, *, now: datetime) -> Recorded:
+        """Write a mail, its decision and its effects; a mail that is there already only gets a further locator."""
+        if (row := self._row_of(message.key)) is not None:
+            if self._locate(locator, row, now):
+                self.event(
+                    "copy", f"again in {locator.mailbox}/{locator.folder}; not answered again", message=row, now=now
+                )
+            return Recorded(row, True, frozenset())
+        verdict, account = decision.verdict, decision.account
+        row = self._insert(
+            "message",
+            {
+                "key": message.key,
+                "reference": decision.reference,
+                "state": "triaged",
+                "mailbox": locator.mailbox,
+                "message_id": message.message_id,
+                "sender": message.sender.addr_spec if message.sender is not None else "",
+                "sender_name": message.sender.display_name if message.sender is not None else "",
+                "subject": message.subject,
+                "received_at": to_ms(message.received),
+                "logged_at": to_ms(now),
+                "automatic": message.automatic.by,
+                "language": verdict.language,
+                "categories": json.dumps(verdict.chosen),
+                "sure": int(verdict.sure),
+                "account_id": account.account_id,
+                "account_how": account.how,
+                "priority": decision.priority,
+                "due_at": to_ms(decision.due) if decision.due is not None else None,
+                "new_text": message.new_text,
+                "parsed": MESSAGE.dump_json(message).decode(),
+            },
+        )
+        self._locate(locator, row, now)
+        self._insert(
+            "decision",
+            {
+                "message": row,
+                "decided_at": to_ms(decision.decided_at),
+                "model_id": verdict.model_id,
+                "rules_id": verdict.rules_id,
+                "decision": DECISION.dump_json(dataclasses.replace(decision, effects=())).decode(),
+            },
+        )
+        self.event("triaged", ", ".join(verdict.chosen) or "other", message=row, now=now)
+        return Recorded(row, False, self._plan(row, decision.effects, now))
+
+    def quarantine(self, raw: Raw, *, key: str, cause: str, now: datetime) -> Recorded:
+        """Keep a mail that could not be read: its octets, the cause, and a question to a person."""
+        if (row := self._row_of(key)) is not None:
+            self._locate(raw.locator, row, now)
+            return Recorded(row, True, frozenset())
+        row = self._insert(
+            "message",
+            {
+                "key": key,
+                "reference": "",
+                "state": "quarantined",
+                "mailbox": raw.locator.mailbox,
+                "message_id": "",
+                "sender": "",
+                "sender_name": "",
+                "subject": f"(unreadable: {cause})",
+                "received_at": to_ms(raw.received),
+                "logged_at": to_ms(now),
+                "automatic": "hold",
+                "language": "",
+                "categories": "[]",
+                "sure": 0,
+                "account_id": None,
+                "account_how": None,
+                "priority": "high",
+                "due_at": None,
+                "new_text": "",
+                "parsed": "",
+            },
+        )
+        self._insert("octets", {"message": row, "octets": raw.octets})
+        self._locate(raw.locator, row, now)
+        self.event("quarantined", cause, message=row, now=now)
+        ask = AskPerson(f"ask:{key}", f"This mail could not be read: {cause}. Look at it on the server.")
+        return Recorded(row, False, self._plan(row, (Planned(ask, "person", now),), now))
+
+    def record_gone(self, locator: Locator, *, now: datetime) -> None:
+        """A message that was listed but vanished before it was fetched has its row too."""
+        self._locate(locator, None, now)
+        self.event("gone", f"{locator.mailbox}/{locator.folder}/{locator.key} vanished unread", message=None, now=now)
+
+    def set_cursor(self, mailbox: str, folder: str, key: str, *, now: datetime) -> None:
+        """Remember the highest contiguously committed key."""
+        self.db.execute(
+            "INSERT INTO cursor VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (mailbox, folder) DO UPDATE SET key = excluded.key, changed_at = excluded.changed_at",
+            (mailbox, folder, key, to_ms(now)),
+        )
+
+    def keep_rule_set(self, rules_id: str, files: Iterable[tuple[str, str]], *, now: datetime) -> None:
+        """Keep the rule files by the set's id, so that decisions can be explained by the rules of their day."""
+        self.db.execute(
+            "INSERT OR IGNORE INTO rule_set VALUES (?, ?, ?)", (rules_id, json.dumps(dict(files)), to_ms(now))
+        )
+
+    # --- effects ---
+
+    def claim(self, lane: str, *, now: datetime) -> Claimed | None:
+        """Begin the lane's oldest owed effect that is due; its attempt is counted before it is made."""
+        row = self.db.execute(
+            "SELECT id, message, payload, attempts FROM effect WHERE lane = ? AND state = 'owed' "
+            "AND not_before_at <= ? ORDER BY not_before_at, id LIMIT 1",
+            (lane, to_ms(now)),
+        ).fetchone()
+        if row is None:
+            return None
+        self._move(row[0], "doing", "", now)
+        self.db.execute("UPDATE effect SET attempts = attempts + 1 WHERE id = ?", (row[0],))
+        return Claimed(row[0], row[1], EFFECT.validate_json(row[2]), row[3] + 1)
+
+    def doing(self, lane: str) -> list[Claimed]:
+        """Effects that a killed worker left begun."""
+        rows = self.db.execute(
+            "SELECT id, message, payload, attempts FROM effect WHERE lane = ? AND state = 'doing' ORDER BY id", (lane,)
+        ).fetchall()
+        return [Claimed(row[0], row[1], EFFECT.validate_json(row[2]), row[3]) for row in rows]
+
+    def finish(self, claimed: Claimed, outcome: Outcome, *, now: datetime) -> frozenset[str]:
+        """The effect is done; what follows from it is planned in the same commit. Returns the lanes with new work."""
+        self._move(claimed.row, "done", outcome.detail, now)
+        self.event(f"{claimed.effect.kind}.done", outcome.detail, message=claimed.message, now=now)
+        return self._plan(claimed.message, outcome.follow_ups, now)
+
+    def put_off(self, claimed: Claimed, *, until: datetime, why: str, now: datetime) -> None:
+        """The effect did not happen and is owed again from `until` on."""
+        self._move(claimed.row, "owed", why, now)
+        self.db.execute("UPDATE effect SET not_before_at = ? WHERE id = ?", (to_ms(until), claimed.row))
+        self.event(f"{claimed.effect.kind}.later", why, message=claimed.message, now=now)
+
+    def hand_to_person(self, claimed: Claimed, *, why: str, now: datetime) -> None:
+        """The effect goes to a person; no machine touches it again."""
+        self._move(claimed.row, "person", why, now)
+        self.event(f"{claimed.effect.kind}.person", why, message=claimed.message, now=now)
+
+    def settle(self, message: int, *, approve: bool, who: str, now: datetime) -> int:
+        """A person approves (held → owed) or drops (held, person → dropped) what waits for a mail; returns how many."""
+        states = ("held",) if approve else ("held", "person")
+        marks = ", ".join("?" * len(states))
+        rows = self.db.execute(
+            f"SELECT id, kind FROM effect WHERE message = ? AND state IN ({marks})",  # noqa: S608 - question marks only
+            (message, *states),
+        ).fetchall()
+        for row, kind in rows:
+            self._move(row, "owed" if approve else "dropped", f"by {who}", now)
+            self.event(f"{kind}.{'approved' if approve else 'dropped'}", f"by {who}", message=message, now=now)
+        return len(rows)
+
+    # --- people and accounts ---
+
+    def correct(
+        self, message: int, *, categories: tuple[str, ...] | None, account_id: str | None, who: str, now: datetime
+    ) -> None:
+        """A person puts category or account right (None: as it was; "": no account). Raises: Gone (no such mail)."""
+        row = self.db.execute(
+            "SELECT categories, account_id, decision FROM message JOIN decision ON decision.message = message.id "
+            "WHERE message.id = ? ORDER BY decision.id DESC LIMIT 1",
+            (message,),
+        ).fetchone()
+        if row is None:
+            raise Gone(f"there is no triaged mail {message}")
+        decision = DECISION.validate_json(row[2])
+        scores = {each.category: each.score for each in decision.verdict.scores}
+        was: dict[str, Any] = {
+            "categories": json.loads(row[0]),
+            "account": row[1],
+            "scores": scores,
+            "model": decision.verdict.model_id,
+            "rules": decision.verdict.rules_id,
+        }
+        fixed: dict[str, Any] = {
+            "categories": list(categories) if categories is not None else was["categories"],
+            "account": (account_id or None) if account_id is not None else row[1],
+        }
+        entry = {"message": message, "at": to_ms(now), "who": who, "was": json.dumps(was), "now": json.dumps(fixed)}
+        self._insert("correction", entry)
+        self.db.execute(
+            "UPDATE message SET categories = ?, account_id = ?, sure = 1, "
+            "account_how = CASE WHEN ? THEN 'corrected' ELSE account_how END WHERE id = ?",
+            (json.dumps(fixed["categories"]), fixed["account"], account_id is not None, message),
+        )
+        words = f"{', '.join(fixed['categories']) or 'other'}; account {fixed['account'] or 'none'}; by {who}"
+        self.event("corrected", words, message=message, now=now)
+
+    def put_accounts(self, accounts: Iterable[Account]) -> None:
+        """Insert or replace accounts with all that hangs on them; others stay."""
+        for account in accounts:
+            for table in ("alias", "contact", "contract"):
+                self.db.execute(f"DELETE FROM {table} WHERE account_id = ?", (account.account_id,))  # noqa: S608
+            columns = ("account_id", "name", "manager", "tier", "timezone", "language")
+            fields = {name: getattr(account, name) for name in columns}
+            self.db.table("account").upsert(fields, pk="account_id")
+            for alias in (*account.domains, *account.addresses):
+                self.db.execute("INSERT INTO alias VALUES (?, ?)", (account.account_id, alias))
+            for contact in account.contacts:
+                self.db.execute(
+                    "INSERT INTO contact VALUES (?, ?, ?)", (account.account_id, contact.addr_spec, contact.name)
+                )
+            for contract in account.contracts:
+                ends = contract.ends.isoformat() if contract.ends is not None else None
+                self.db.execute("INSERT INTO contract VALUES (?, ?, ?)", (account.account_id, contract.number, ends))
+        self.db.execute("UPDATE meta SET value = value + 1 WHERE name = 'accounts_revision'")
+
+    # --- around ---
+
+    def event(self, name: str, detail: str, *, message: int | None, now: datetime) -> None:
+        """Add to the story; it is never changed."""
+        self.db.execute(
+            "INSERT INTO event (at, message, name, detail) VALUES (?, ?, ?, ?)", (to_ms(now), message, name, detail)
+        )
+
+    def set_health(self, part: str, state: str, detail: str, *, now: datetime) -> None:
+        """How a part of the worker is; `since` stays while the state does."""
+        self.db.execute(
+            "INSERT INTO health VALUES (:part, :state, :detail, :now) ON CONFLICT (part) DO UPDATE SET "
+            "since_at = CASE WHEN state = excluded.state THEN since_at ELSE excluded.since_at END, "
+            "state = excluded.state, detail = excluded.detail",
+            {"part": part, "state": state, "detail": detail, "now": to_ms(now)},
+        )
+
+    def index_text(self, limit: int) -> int:
+        """Bring up to `limit` new mails into the full-text index; returns how many. For idle times: merges are slow."""
+        start = self.db.execute("SELECT value FROM meta WHERE name = 'indexed_to'").fetchone()[0]
+        rows = self.db.execute(
+            "SELECT id, subject, sender, new_text FROM message WHERE id > ? ORDER BY id LIMIT ?", (start, limit)
+        ).fetchall()
+        if len(rows) > 0:
+            self.db.conn.executemany(
+                "INSERT INTO message_fts (rowid, subject, sender, new_text) VALUES (?, ?, ?, ?)", rows
+            )
+            self.db.execute("UPDATE meta SET value = ? WHERE name = 'indexed_to'", (rows[-1][0],))
+        return len(rows)
+
+    # --- within ---
+
+    def _row_of(self, key: str) -> int | None:
+        row = self.db.execute("SELECT id FROM message WHERE key = ?", (key,)).fetchone()
+        return row[0] if row is not None else None
+
+    def _insert(self, table: str, row: Mapping[str, Any]) -> int:
+        rowid = self.db.table(table).insert(dict(row)).last_rowid
+        assert rowid is not None  # every table here has a rowid
+        return rowid
+
+    def _locate(self, locator: Locator, row: int | None, now: datetime) -> bool:
+        """Remember where a message lies; False when that was known."""
+        added = self.db.execute(
+            "INSERT OR IGNORE INTO locator VALUES (?, ?, ?, ?, ?)",
+            (locator.mailbox, locator.folder, locator.key, row, to_ms(now)),
+        )
+        return bool(added.rowcount == 1)
+
+    def _plan(self, message: int, effects: Iterable[Planned], now: datetime) -> frozenset[str]:
+        lanes = set()
+        for planned in effects:
+            effect = planned.effect
+            lane = lane_of(effect)
+            self.db.execute(
+                "INSERT OR IGNORE INTO effect "
+                "(key, message, kind, lane, state, not_before_at, external_id, payload, created_at, changed_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    effect.key,
+                    message,
+                    effect.kind,
+                    lane,
+                    planned.state,
+                    to_ms(planned.not_before),
+                    _external_id(effect),
+                    EFFECT.dump_json(effect).decode(),
+                    to_ms(now),
+                    to_ms(now),
+                ),
+            )
+            if planned.state == "owed":
+                lanes.add(lane)
+        return frozenset(lanes)
+
+    def _move(self, effect: int, state: str, detail: str, now: datetime) -> None:
+        self.db.execute(
+            "UPDATE effect SET state = ?, detail = ?, changed_at = ? WHERE id = ?", (state, detail, to_ms(now), effect)
+        )
+
+
+def _external_id(effect: Effect) -> str:
+    match effect:
+        case BookCall():
+            return effect.uid
+        case FileMessage() | AskPerson():
+            return ""
+        case _:
+            return effect.mail.message_id

@@ -1,0 +1,1 @@
+"""The pure room between octets and `Message`: parse, new text, automatic mail, identity, composing answers."""

@@ -1,0 +1,257 @@
+"""A decided case in, the complete effects out: mails rendered and composed, each effect with its key."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from triaged.errors import Permanent
+from triaged.mail.compose import compose
+from triaged.mail.render import Rendered, render
+from triaged.model import (
+    WHEN,
+    Acknowledge,
+    Address,
+    AskPerson,
+    BookCall,
+    Call,
+    Effect,
+    EffectState,
+    FileMessage,
+    Message,
+    Notify,
+    Outgoing,
+    Planned,
+    SendAck,
+)
+from triaged.playbook import Case, Colleague, local_words
+from triaged.rules.grammar import SendPolicy
+
+SHOWN_TEXT_CHARACTERS = 2_000
+"""Characters of a client's mail that an escalation shows."""
+ACCOUNT_MANAGER = "account manager"
+"""The role that rules name; every other name is a person's id or `coordinator`."""
+
+
+def effects(
+    case: Case, *, acknowledge: Acknowledge, policy: SendPolicy | None, call: Call | None, questions: tuple[str, ...]
+) -> tuple[Planned, ...]:
+    """Everything that is to be done for a mail, in the order of its doing.
+
+    policy: how what goes to the client leaves, None when nothing may. questions: what a person must be asked.
+    A mail that cannot be written (a template fails, an address that SMTP cannot take) becomes a question.
+    """
+    planned: list[Planned] = []
+    asked = list(questions)
+    if acknowledge.template is not None and policy is not None and policy.mode != "observe":
+        _try(
+            asked, planned, "The acknowledgement", lambda: _to_client(case, _acknowledgement(case, acknowledge), policy)
+        )
+    if call is not None and policy is not None and policy.mode != "observe":
+        _try(asked, planned, "The invitation", lambda: _to_client(case, _call(case, call), policy))
+    if (colleague := escalated_to(case)) is not None:
+        _try(asked, planned, "The escalation", lambda: _now(case, _escalation(case, colleague, call)))
+    if (folder := case.handling.file or case.role.file_into) != "":
+        planned.append(_now(case, FileMessage(f"file:{case.message.key}", case.locator, folder)))
+    for number, question in enumerate(asked):
+        ask = AskPerson(f"ask:{number}:{case.message.key}", question)
+        planned.append(Planned(ask, "person", case.now))
+    return tuple(planned)
+
+
+def escalated_to(case: Case) -> Colleague | None:
+    """Whom a rule escalates to; None when none does, a machine wrote, or the account has no manager we know."""
+    if case.handling.escalate is None or case.message.automatic.by == "machine":
+        return None
+    return colleague(case, case.handling.escalate)
+
+
+def colleague(case: Case, name: str) -> Colleague | None:
+    """`account manager` or a person's id → the colleague, None when there is none."""
+    person = (case.account.manager if case.account is not None else "") if name == ACCOUNT_MANAGER else name
+    return case.playbook.people.get(person)
+
+
+def _try(asked: list[str], planned: list[Planned], what: str, make: Any) -> None:
+    try:
+        planned.append(make())
+    except Permanent as error:
+        asked.append(f"{what} could not be written: {error}")
+
+
+def _now(case: Case, effect: Effect) -> Planned:
+    return Planned(effect, "owed", case.now)
+
+
+def _to_client(case: Case, effect: Effect, policy: SendPolicy) -> Planned:
+    state: EffectState = "held" if policy.mode == "approve" else "owed"
+    return Planned(effect, state, case.now + timedelta(seconds=policy.hold_s))
+
+
+def _acknowledgement(case: Case, acknowledge: Acknowledge) -> SendAck:
+    message, key = case.message, f"ack:{case.message.key}"
+    assert acknowledge.template is not None
+    rendered = render(
+        case.playbook.templates,
+        acknowledge.template,
+        language=case.language,
+        variables={
+            "contact": case.contact,
+            "account": case.account.name if case.account is not None else "",
+            "category": case.verdict.chosen[0] if len(case.verdict.chosen) > 0 else "other",
+            "reference": case.reference,
+            "due": local_words(case.due, case.zone, case.language) if case.due is not None else "",
+            "subject": message.subject,
+            "team": case.playbook.team,
+            "desk": case.role.address,
+        },
+    )
+    mail = _answer(case, key, rendered, envelope_sender=case.playbook.envelope_sender)
+    return SendAck(key, rendered.template, mail)
+
+
+def _answer(case: Case, key: str, rendered: Rendered, *, envelope_sender: str) -> Outgoing:
+    message = case.message
+    assert message.sender is not None  # decide() answers nobody else
+    return compose(
+        message_id=case.message_id(key),
+        sender=case.desk,
+        envelope_sender=envelope_sender,
+        recipient=message.sender,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        date=case.now,
+        in_reply_to=message.message_id,
+        references=message.references,
+        automatic="auto-replied",
+    )
+
+
+def _call(case: Case, call: Call) -> BookCall:
+    message, key = case.message, f"call:{case.message.key}"
+    assert message.sender is not None
+    organizer = case.playbook.people[call.person]
+    name = case.account.name if case.account is not None else message.sender.domain
+    summary = f"{case.playbook.team} and {name}: {message.subject or case.reference}"[:200]
+    rendered = render(
+        case.playbook.templates,
+        "invitation",
+        language=case.language,
+        variables={
+            "contact": case.contact,
+            "team": case.playbook.team,
+            "organizer": organizer.address.display_name,
+            "when": WHEN,
+            "minutes": call.minutes,
+            "location": case.playbook.call_location,
+            "reference": case.reference,
+            "subject": message.subject,
+            "summary": summary,
+        },
+    )
+    return BookCall(
+        key=key,
+        uid=_uid(case, key),
+        person=call.person,
+        attendee=Address(message.sender.addr_spec, case.contact),
+        minutes=call.minutes,
+        earliest=call.earliest,
+        latest=call.latest,
+        summary=summary,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        in_reply_to=message.message_id,
+        from_address=case.desk,
+        message_id=case.message_id(f"invitation:{message.key}"),
+        when_zone=case.zone,
+        when_language=case.language,
+        client_timezone=case.account.timezone if case.account is not None else "",
+    )
+
+
+def _uid(case: Case, key: str) -> str:
+    """The call's UID (RFC 5545 3.8.4.7): only we can make it, so that nobody else can aim at our events."""
+    digest = hmac.new(case.playbook.secret, f"uid:{key}".encode(), hashlib.sha256).hexdigest()[:32]
+    return f"{digest}@{case.playbook.border.message_id_domain}"
+
+
+def _escalation(case: Case, to: Colleague, call: Call | None) -> Notify:
+    message, account, key = case.message, case.account, f"notify:{to.person}:{case.message.key}"
+    best = case.verdict.scores[0].score if len(case.verdict.scores) > 0 else 0.0
+    zone = to.hours.timezone
+    language = to.language or case.playbook.language
+    ends = [contract.ends for contract in account.contracts if contract.ends is not None] if account is not None else []
+    rendered = render(
+        case.playbook.templates,
+        "escalation",
+        language=language,
+        variables={
+            "person": to.address.display_name,
+            "account": account.name if account is not None else "",
+            "account_id": account.account_id if account is not None else "",
+            "tier": account.tier if account is not None else "",
+            "contact": case.contact,
+            "sender": message.sender.addr_spec if message.sender is not None else "",
+            "categories": ", ".join(case.verdict.chosen) or "other",
+            "score": f"{best:.0%}",
+            "evidence": _evidence_words(case),
+            "subject": message.subject,
+            "text": _shortened(message),
+            "reference": case.reference,
+            "received": local_words(message.received, zone, language),
+            "contract_ends": min(ends).isoformat() if len(ends) > 0 else "",
+            "due": local_words(case.due, zone, language) if case.due is not None else "",
+            "call": _call_words(call, zone, language),
+            "team": case.playbook.team,
+        },
+    )
+    mail = compose(
+        message_id=case.message_id(key),
+        sender=case.desk,
+        envelope_sender=case.role.address,
+        recipient=to.address,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        date=case.now,
+        automatic="auto-generated",
+    )
+    return Notify(key, to.person, f"{', '.join(case.verdict.chosen) or 'other'}: {message.subject}", mail)
+
+
+def _evidence_words(case: Case) -> list[str]:
+    """The words that decided, each once, strongest first."""
+    weighed = sorted(case.verdict.evidence, key=lambda each: -each.weight)
+    words = (" ".join(each.words.split()) for each in weighed if each.category in case.verdict.chosen)
+    return list(dict.fromkeys(each for each in words if each != ""))[:5]
+
+
+def _shortened(message: Message) -> str:
+    text = message.new_text.strip()
+    return text if len(text) <= SHOWN_TEXT_CHARACTERS else text[:SHOWN_TEXT_CHARACTERS].rstrip() + " […]"
+
+
+def _call_words(call: Call | None, zone: str, language: str) -> str:
+    if call is None:
+        return ""
+    return f"{call.minutes} min ≤ {local_words(call.latest, zone, language)}"
+
+
+def questions(case: Case, *, call_problem: str) -> Iterator[str]:
+    """What a person must be asked about this mail, beside what could not be written."""
+    if case.message.size_bytes > case.playbook.max_message_bytes:
+        yield f"Only the head of this mail was read: it has {case.message.size_bytes // 1_000_000} MB."
+    if call_problem != "":
+        yield call_problem
+    escalate = case.handling.escalate
+    if escalate is not None and escalated_to(case) is None and case.message.automatic.by != "machine":
+        if escalate == ACCOUNT_MANAGER:
+            whose = f"the account {case.account.name} has none" if case.account is not None else "no account is known"
+            yield f"This mail should go to the account manager, but {whose}."
+        else:
+            yield "A rule wants a coordinator to look at this mail."

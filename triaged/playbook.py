@@ -1,0 +1,142 @@
+"""What people wrote down (`Playbook`) and one mail with what was found out about it (`Case`), for decide and plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+
+from triaged.classify.model import Model
+from triaged.classify.phrases import PhraseIndex
+from triaged.clocks.hours import Hours, Span
+from triaged.mail.compose import make_message_id
+from triaged.mail.identity import Border
+from triaged.mail.render import Templates
+from triaged.model import Account, AccountMatch, Address, Locator, Message, Verdict
+from triaged.rules.grammar import RuleSet, SendPolicy
+from triaged.rules.match import Handling
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no letter that is read as another on the telephone."""
+REFERENCE_LETTERS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """One of us. has_calendar: whether calls can be booked with them."""
+
+    person: str
+    address: Address
+    language: str
+    hours: Hours
+    has_calendar: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a mailbox is for: the address it answers from, and the folder a triaged mail is moved into (`""`: none)."""
+
+    address: str
+    file_into: str
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """All that people wrote down: rules, templates, model, hours, people. Loaded once, swapped whole.
+
+    due: span by priority. notice: no call sooner. envelope_sender: of acknowledgements, `""` for `<>`.
+    max_message_bytes: of a larger mail only the head was fetched.
+    """
+
+    model: Model
+    rules: RuleSet
+    phrases: PhraseIndex
+    templates: Templates
+    border: Border
+    own_domains: frozenset[str]
+    mailboxes: Mapping[str, Role]
+    people: Mapping[str, Colleague]
+    hours: Hours
+    due: Mapping[str, Span]
+    notice: Span
+    send: SendPolicy
+    max_age: timedelta
+    team: str
+    language: str
+    envelope_sender: str
+    call_location: str
+    max_message_bytes: int
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One mail under decision, with what was found out so far."""
+
+    message: Message
+    locator: Locator
+    playbook: Playbook
+    now: datetime
+    reference: str
+    verdict: Verdict
+    match: AccountMatch
+    account: Account | None
+    handling: Handling
+    due: datetime | None
+
+    @property
+    def language(self) -> str:
+        """The client's language: the account's, else the mail's, else ours."""
+        known = self.account.language if self.account is not None else ""
+        return known or self.verdict.language or self.playbook.language
+
+    @property
+    def role(self) -> Role:
+        """What the mailbox is for."""
+        return self.playbook.mailboxes[self.locator.mailbox]
+
+    @property
+    def desk(self) -> Address:
+        """The address we answer from, with the team's name."""
+        return Address(self.role.address, self.playbook.team)
+
+    @property
+    def zone(self) -> str:
+        """The zone in which the client reads times."""
+        known = self.account.timezone if self.account is not None else ""
+        return known or self.playbook.hours.timezone
+
+    @property
+    def contact(self) -> str:
+        """The writer's name: as our contacts have it, else as the mail says; `""` if unknown."""
+        sender = self.message.sender
+        if sender is None:
+            return ""
+        contacts = self.account.contacts if self.account is not None else ()
+        known = next((each.name for each in contacts if each.addr_spec.lower() == sender.addr_spec.lower()), "")
+        return known or sender.display_name
+
+    def message_id(self, key: str) -> str:
+        """The Message-ID of the mail that the effect `key` sends."""
+        return make_message_id(self.playbook.secret, key, self.playbook.border.message_id_domain)
+
+
+def reference(message_key: str) -> str:
+    """What client and coordinator call the mail: `T-` and seven letters of the key."""
+    number = int(message_key, 16)
+    return "T-" + "".join(_ALPHABET[number >> (5 * place) & 31] for place in reversed(range(REFERENCE_LETTERS)))
+
+
+def local_words(moment: datetime, zone: str, language: str) -> str:
+    """A time as a person writes it: `Tuesday, 17 November 2026, 17:30` in `language`, English where unknown."""
+    local = moment.astimezone(ZoneInfo(zone))
+    pattern = {"en": "EEEE, d MMMM y, HH:mm", "es": "EEEE d 'de' MMMM 'de' y, HH:mm"}.get(
+        language, "EEEE d MMMM y, HH:mm"
+    )
+    if language == "de":
+        pattern = "EEEE, d. MMMM y, HH:mm 'Uhr'"
+    known = language if language in {"en", "de", "fr", "es", "it", "nl", "pt"} else "en"
+    return format_datetime(local, pattern, locale=known)

@@ -1,0 +1,251 @@
+"""Log rows and decisions in, tables and plain words on the terminal out (rich); plain text in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from triaged.classify.evaluate import Report
+from triaged.errors import Problem
+from triaged.log.read import Counts, EffectRow, EventRow, HealthRow, LogRow
+from triaged.model import Account, Decision, Message
+
+PIPE_WIDTH = 200
+"""Columns of a table that goes into a pipe, where nobody says how wide it may be."""
+
+COLOURS = {
+    "complaint": "red",
+    "renewal": "magenta",
+    "request": "cyan",
+    "other": "dim",
+    "quarantined": "bold red",
+    "person": "bold yellow",
+    "held": "yellow",
+    "owed": "blue",
+    "doing": "blue",
+    "done": "green",
+    "ok": "green",
+    "trouble": "bold red",
+    "dropped": "dim",
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that is wide enough in a pipe."""
+    made = Console(stderr=stderr, highlight=False)
+    if not made.is_terminal:
+        made = Console(stderr=stderr, highlight=False, width=PIPE_WIDTH, color_system=None)
+    return made
+
+
+def coloured(word: str) -> str:
+    """The word in its colour, as rich markup."""
+    colour = COLOURS.get(word)
+    return f"[{colour}]{escape(word)}[/{colour}]" if colour is not None else escape(word)
+
+
+def wall(moment: datetime | None, zone: str) -> str:
+    """A time on the wall clock: `Tue 17 Nov 08:14`."""
+    return moment.astimezone(ZoneInfo(zone)).strftime("%a %d %b %H:%M") if moment is not None else ""
+
+
+def categories_of(row: LogRow) -> str:
+    """The categories in colour; a question mark where it is not sure."""
+    if row.state == "quarantined":
+        return coloured("quarantined")
+    words = ", ".join(coloured(category) for category in row.categories) or coloured("other")
+    return words if row.sure else f"{words} [yellow]?[/yellow]"
+
+
+def answer_of(row: LogRow) -> str:
+    """What became of what was to be done, short: `ack done, call owed`."""
+    states = [f"{kind} {coloured(state)}" for kind, state in row.effects]
+    if row.automatic == "machine":
+        states.append("[dim]machine, not answered[/dim]")
+    if row.copies > 1:
+        states.append(f"[dim]came {row.copies} times, answered once at most[/dim]")
+    return ", ".join(states)
+
+
+def log_table(rows: Sequence[LogRow], *, zone: str) -> Table:
+    """The triage log."""
+    table = Table(box=None, header_style="bold", pad_edge=False, expand=False)
+    for name, style in (
+        ("id", "dim"),
+        ("received", ""),
+        ("category", ""),
+        ("account", ""),
+        ("from", ""),
+        ("subject", ""),
+    ):
+        table.add_column(name, style=style, no_wrap=name in ("id", "received", "category"), overflow="ellipsis")
+    table.add_column("done", overflow="fold")
+    for row in rows:
+        table.add_row(
+            str(row.id),
+            wall(row.received, zone),
+            categories_of(row),
+            escape(row.account_id or "-"),
+            escape(row.sender or "-"),
+            escape(row.subject),
+            answer_of(row),
+        )
+    return table
+
+
+def print_problems(problems: Sequence[Problem]) -> None:
+    """Every problem on its line, on standard error."""
+    err = console(stderr=True)
+    for problem in problems:
+        err.print(
+            f"[bold red]✗[/bold red] [bold]{escape(problem.where)}[/bold]: {escape(problem.what)}", soft_wrap=True
+        )
+    count = len(problems)
+    err.print(f"{count} problem{'s' if count != 1 else ''}; nothing was started.", style="red")
+
+
+def print_decision(out: Console, file: str, message: Message, decision: Decision) -> None:
+    """What would be decided about a mail, in a few lines."""
+    verdict = decision.verdict
+    out.print(f"[bold]{escape(file)}[/bold]  {escape(message.subject)}", soft_wrap=True)
+    words = ", ".join(coloured(each) for each in verdict.chosen) or coloured("other")
+    scores = ", ".join(f"{each.category} {each.score:.2f}" for each in verdict.scores)
+    out.print(f"  {words}{'' if verdict.sure else ' (unsure)'}   [dim]{escape(scores)}[/dim]")
+    out.print(f"  account: {escape(decision.account.account_id or 'none')} ({escape(decision.account.evidence)})")
+    template = f" [{decision.acknowledge.template}]" if decision.acknowledge.template else ""
+    sent = "yes" if decision.acknowledge.would_send else "no"
+    out.print(f"  acknowledge: {sent}{escape(template)}. {escape(decision.acknowledge.reason)}", soft_wrap=True)
+    if decision.call is not None:
+        out.print(f"  call: {decision.call.minutes} minutes with {escape(decision.call.person)}")
+    for defect in message.defects:
+        out.print(f"  [yellow]defect: {escape(defect)}[/yellow]")
+
+
+def print_story(
+    out: Console,
+    row: LogRow,
+    message: Message | None,
+    effects: Sequence[EffectRow],
+    events: Sequence[EventRow],
+    *,
+    zone: str,
+) -> None:
+    """One mail of the log: head, text, what was done, what happened."""
+    out.print(f"[bold]{row.id}  {escape(row.reference)}  {escape(row.subject)}[/bold]", soft_wrap=True)
+    out.print(f"from {escape(row.sender or '-')} to {escape(row.mailbox)}, received {wall(row.received, zone)}")
+    due = f", answer due {wall(row.due, zone)}" if row.due is not None else ""
+    out.print(f"{categories_of(row)}; account {escape(row.account_id or 'none')}; priority {row.priority}{due}\n")
+    if message is not None:
+        out.print(escape(message.new_text.strip()), soft_wrap=True)
+        if message.quoted.strip() != "":
+            out.print("[dim](and quoted text)[/dim]")
+    for effect in effects:
+        what = effect.payload.get("question") or effect.detail
+        out.print(f"\n{effect.kind}: {coloured(effect.state)} {escape(what)}", soft_wrap=True)
+    out.print("")
+    for event in events:
+        out.print(f"[dim]{wall(event.at, zone)}  {event.name}[/dim]  {escape(event.detail)}", soft_wrap=True)
+
+
+def print_explanation(out: Console, message: Message, decision: Decision, *, zone: str) -> None:
+    """Why a mail was decided so, in plain words."""
+    verdict = decision.verdict
+    out.print(f"[bold]{escape(decision.reference)}  {escape(message.subject)}[/bold]", soft_wrap=True)
+    out.print(
+        f"Decided {wall(decision.decided_at, zone)} by model {verdict.model_id} and rule set {verdict.rules_id}.\n"
+    )
+    for score in verdict.scores:
+        chosen = coloured(score.category) if score.category in verdict.chosen else f"not {score.category}"
+        out.print(f"{chosen}: {score.score:.2f}{'' if score.sure else ', unsure'}")
+        for each in (each for each in verdict.evidence if each.category == score.category):
+            words = " ".join(each.words.split())
+            out.print(f"    {each.weight:.2f} by {escape(each.source)}: “{escape(words)}”", soft_wrap=True)
+    out.print(
+        f"\nAccount: {escape(decision.account.account_id or 'none')}. {escape(decision.account.evidence)}",
+        soft_wrap=True,
+    )
+    if message.automatic.by != "person":
+        out.print(f"Written by a machine? {message.automatic.by}: {escape(message.automatic.reason)}", soft_wrap=True)
+    sent = "yes" if decision.acknowledge.would_send else "no"
+    out.print(f"Acknowledged: {sent}. {escape(decision.acknowledge.reason)}", soft_wrap=True)
+    if decision.due is not None:
+        out.print(f"An answer is due {wall(decision.due, zone)} (priority {decision.priority}).")
+    for field in decision.fields:
+        over = f"; overruled: {'; '.join(field.overruled)}" if len(field.overruled) > 0 else ""
+        out.print(f"{field.field} = {escape(field.value)}, set by “{escape(field.rule)}”{escape(over)}", soft_wrap=True)
+    out.print("\nRules that were looked at:")
+    for rule in decision.rules:
+        mark = "[green]fired[/green]" if rule.fired else "[dim]no[/dim]   "
+        out.print(f"  {mark} {escape(rule.name)} [dim]{escape(rule.source)}[/dim]", soft_wrap=True)
+        for condition in rule.conditions:
+            holds = "holds" if condition.holds else "does not hold"
+            told = f"{condition.key} = {condition.wanted}: {condition.actual}; {holds}"
+            out.print(f"        [dim]{escape(told)}[/dim]", soft_wrap=True)
+
+
+def accounts_table(accounts: Sequence[Account]) -> Table:
+    """The accounts."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("id", "name", "domains", "contacts", "manager", "tier", "contract ends"):
+        table.add_column(name)
+    for account in accounts:
+        ends = [contract.ends.isoformat() for contract in account.contracts if contract.ends is not None]
+        table.add_row(
+            escape(account.account_id),
+            escape(account.name),
+            escape(", ".join(account.domains)),
+            str(len(account.contacts)),
+            escape(account.manager),
+            escape(account.tier),
+            ", ".join(ends),
+        )
+    return table
+
+
+def print_status(
+    out: Console,
+    health: Sequence[HealthRow],
+    counts: Counts,
+    waiting: Sequence[tuple[int, str, str, str, str]],
+    *,
+    zone: str,
+) -> None:
+    """How the worker is, what the log holds, what waits for a person."""
+    for row in health:
+        detail = f" {escape(row.detail)}" if row.detail else ""
+        out.print(f"{coloured(row.state):<8} {escape(row.part)} since {wall(row.since, zone)}{detail}", soft_wrap=True)
+    out.print(
+        f"\n{counts.messages} mails, {counts.today} in the last 24 hours, {counts.copies} further copies, "
+        f"{counts.unsure} unsure, {counts.quarantined} quarantined"
+    )
+    for kind, state, number in counts.effects:
+        out.print(f"  {kind} {coloured(state)}: {number}")
+    if len(waiting) > 0:
+        out.print("\n[bold]Waits for a person:[/bold]")
+    for message, kind, state, subject, detail in waiting:
+        out.print(
+            f"  {message}: {kind} {coloured(state)}  {escape(subject)}  [dim]{escape(detail)}[/dim]", soft_wrap=True
+        )
+
+
+def print_report(out: Console, report: Report) -> None:
+    """What `triaged evaluate` found."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("category", "mails", "precision", "recall", "F1", "average precision"):
+        table.add_column(name, justify="left" if name == "category" else "right")
+    for category, each in report.categories.items():
+        figures = (each.precision, each.recall, each.f1, each.average_precision)
+        table.add_row(coloured(category), str(each.count), *(f"{figure:.2f}" for figure in figures))
+    out.print(table)
+    right = f", {report.decided_right:.0%} of them right" if report.decided_right is not None else ""
+    speed = f"; {report.mails_per_s:.0f} mails a second" if report.mails_per_s is not None else ""
+    out.print(
+        f"\nmacro F1 {report.macro_f1:.2f}, mean average precision {report.mean_average_precision:.2f}, "
+        f"calibration error {report.calibration_error:.3f}\n"
+        f"{report.decided:.0%} of {report.mails} mails decided (sure){right}{speed}"
+    )

@@ -1,0 +1,179 @@
+"""Decisions and log rows in, the JSON objects that other programs build on out; the names here are a promise."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from triaged.log.read import Counts, EffectRow, EventRow, HealthRow, LogRow
+from triaged.model import Account, Decision, Message
+
+
+def moment(value: datetime | None) -> str | None:
+    """ISO 8601 in UTC, to the second."""
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if value is not None else None
+
+
+def decision_view(file: str, message: Message, decision: Decision) -> dict[str, Any]:
+    """What `triaged try --json` prints for a mail."""
+    verdict, account, call = decision.verdict, decision.account, decision.call
+    return {
+        "file": file,
+        "key": message.key,
+        "subject": message.subject,
+        "sender": message.sender.addr_spec if message.sender is not None else None,
+        "new_text": message.new_text,
+        "automatic": {"is": message.automatic.by == "machine", "reason": message.automatic.reason or None},
+        "categories": list(verdict.chosen),
+        "scores": {each.category: round(each.score, 4) for each in verdict.scores},
+        "sure": verdict.sure,
+        "account": {"id": account.account_id, "how": account.how, "score": round(account.score, 4)}
+        if account.account_id is not None
+        else None,
+        "acknowledge": {
+            "would_send": decision.acknowledge.would_send,
+            "template": decision.acknowledge.template,
+            "reason": decision.acknowledge.reason,
+        },
+        "call": {
+            "with": call.person,
+            "minutes": call.minutes,
+            "earliest": moment(call.earliest),
+            "latest": moment(call.latest),
+        }
+        if call is not None
+        else None,
+        "priority": decision.priority,
+        "rules": [rule.name for rule in decision.rules if rule.fired],
+        "evidence": [
+            {"source": each.source, "category": each.category, "weight": round(each.weight, 4), "words": each.words}
+            for each in verdict.evidence
+        ],
+        "defects": list(message.defects),
+    }
+
+
+def row_view(row: LogRow) -> dict[str, Any]:
+    """What `triaged log --json` prints for a mail."""
+    return {
+        "id": row.id,
+        "reference": row.reference,
+        "state": row.state,
+        "mailbox": row.mailbox,
+        "received": moment(row.received),
+        "sender": row.sender,
+        "subject": row.subject,
+        "automatic": row.automatic,
+        "categories": list(row.categories),
+        "sure": row.sure,
+        "account": row.account_id,
+        "priority": row.priority,
+        "due": moment(row.due),
+        "copies": row.copies,
+        "effects": [{"kind": kind, "state": state} for kind, state in row.effects],
+    }
+
+
+def story_view(
+    row: LogRow, message: Message | None, effects: list[EffectRow], events: list[EventRow]
+) -> dict[str, Any]:
+    """What `triaged show --json` prints."""
+    return {
+        **row_view(row),
+        "text": message.text if message is not None else None,
+        "new_text": message.new_text if message is not None else None,
+        "defects": list(message.defects) if message is not None else [],
+        "effects": [
+            {
+                "kind": effect.kind,
+                "state": effect.state,
+                "attempts": effect.attempts,
+                "not_before": moment(effect.not_before),
+                "detail": effect.detail,
+                "payload": effect.payload,
+            }
+            for effect in effects
+        ],
+        "events": [{"at": moment(event.at), "name": event.name, "detail": event.detail} for event in events],
+    }
+
+
+def explanation_view(file: str, message: Message, decision: Decision) -> dict[str, Any]:
+    """What `triaged explain --json` prints: the decision with its whole trace."""
+    return {
+        **decision_view(file, message, decision),
+        "reference": decision.reference,
+        "decided": moment(decision.decided_at),
+        "due": moment(decision.due),
+        "tags": list(decision.tags),
+        "account_evidence": decision.account.evidence,
+        "account_rivals": list(decision.account.rivals),
+        "identity": {"trust": message.identity.trust, "reason": message.identity.reason},
+        "model": decision.verdict.model_id,
+        "rule_set": decision.verdict.rules_id,
+        "fields": [
+            {"field": each.field, "value": each.value, "rule": each.rule, "overruled": list(each.overruled)}
+            for each in decision.fields
+        ],
+        "trace": [
+            {
+                "rule": rule.name,
+                "source": rule.source,
+                "fired": rule.fired,
+                "conditions": [
+                    {"key": each.key, "wanted": each.wanted, "actual": each.actual, "holds": each.holds}
+                    for each in rule.conditions
+                ],
+            }
+            for rule in decision.rules
+        ],
+    }
+
+
+def account_view(account: Account) -> dict[str, Any]:
+    """What `triaged accounts list --json` prints for an account."""
+    return {
+        "account_id": account.account_id,
+        "name": account.name,
+        "domains": list(account.domains),
+        "addresses": list(account.addresses),
+        "contacts": [{"address": contact.addr_spec, "name": contact.name} for contact in account.contacts],
+        "manager": account.manager,
+        "tier": account.tier,
+        "contracts": [
+            {"number": contract.number, "ends": contract.ends.isoformat() if contract.ends is not None else None}
+            for contract in account.contracts
+        ],
+        "timezone": account.timezone,
+        "language": account.language,
+    }
+
+
+def health_view(row: HealthRow) -> dict[str, Any]:
+    """One part of the worker in `triaged status --json`."""
+    return {"part": row.part, "state": row.state, "detail": row.detail, "since": moment(row.since)}
+
+
+def line(value: dict[str, Any]) -> str:
+    """One JSON object on one line, readable in any language."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def status_view(
+    health: list[HealthRow], counts: Counts, waiting: list[tuple[int, str, str, str, str]]
+) -> dict[str, Any]:
+    """What `triaged status --json` prints."""
+    return {
+        "parts": [health_view(row) for row in health],
+        "mails": counts.messages,
+        "last_24_h": counts.today,
+        "further_copies": counts.copies,
+        "unsure": counts.unsure,
+        "quarantined": counts.quarantined,
+        "effects": [{"kind": kind, "state": state, "count": count} for kind, state, count in counts.effects],
+        "waiting": [
+            {"id": message, "kind": kind, "state": state, "subject": subject, "detail": detail}
+            for message, kind, state, subject, detail in waiting
+        ],
+    }

@@ -1,0 +1,118 @@
+"""Raw mails from the queue in, committed rows out: an intake thread's body, each with its own triage process."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import queue
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from datetime import datetime
+from functools import partial
+from threading import Event
+
+from triaged.log.store import Log, Recorded
+from triaged.model import Locator, Raw
+from triaged.worker.beats import Beats
+from triaged.worker.progress import Progress
+from triaged.worker.triage import Triaged, TriageProcess, Unreadable
+from triaged.worker.writer import Writer
+
+IDLE_S = 1.0
+
+log = logging.getLogger(__name__)
+
+FolderKey = tuple[str, str]
+"""mailbox, folder."""
+
+
+class Intake:
+    """What the intake threads share. `wake_lanes` is told which lanes have new work."""
+
+    def __init__(
+        self,
+        *,
+        raws: queue.Queue[Raw],
+        writer: Writer,
+        progress: Mapping[FolderKey, Progress],
+        wake_lanes: Callable[[frozenset[str]], None],
+        batch: int,
+        beats: Beats,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._raws, self._writer, self._progress = raws, writer, progress
+        self._wake_lanes, self._batch, self._beats, self._clock = wake_lanes, batch, beats, clock
+
+    def run(self, name: str, process: TriageProcess, stop: Event) -> None:
+        """Decide and commit until stopped; a mail taken from the queue is always brought to its end."""
+        while not stop.is_set():
+            self._beats.beat(name)
+            batch = self._take()
+            if len(batch) == 0:
+                self._save_cursors()
+                continue
+            for result in process.triage(batch, now=self._clock()):
+                self._commit(result)
+            self._save_cursors()
+        self._beats.retire(name)
+
+    def _take(self) -> list[Raw]:
+        batch: list[Raw] = []
+        try:
+            batch.append(self._raws.get(timeout=IDLE_S))
+            while len(batch) < self._batch:
+                batch.append(self._raws.get_nowait())
+        except queue.Empty:
+            pass
+        return batch
+
+    def _commit(self, result: Triaged | Unreadable) -> None:
+        locator = result.raw.locator
+        self._writer.submit(lambda rows: self._record(rows, result)).add_done_callback(
+            lambda done: self._committed(locator, done)
+        )
+
+    def _record(self, rows: Log, result: Triaged | Unreadable) -> Recorded:
+        now, locator = self._clock(), result.raw.locator
+        if isinstance(result, Triaged):
+            recorded = rows.record(result.message, result.decision, locator, now=now)
+        else:
+            key = hashlib.sha256(result.raw.octets).hexdigest()[:32]
+            recorded = rows.quarantine(result.raw, key=key, cause=result.cause, now=now)
+        _tell(recorded, result)
+        return recorded
+
+    def _committed(self, locator: Locator, done: Future[Recorded]) -> None:
+        error, progress = done.exception(), self._progress[locator.mailbox, locator.folder]
+        if error is not None:
+            progress.take_back([locator.key])
+            log.error("uncommitted mailbox=%s key=%s error=%s", locator.mailbox, locator.key, error)
+        else:
+            progress.committed(locator.key)
+            self._wake_lanes(done.result().lanes)
+        self._raws.task_done()
+
+    def _save_cursors(self) -> None:
+        for (mailbox, folder), progress in self._progress.items():
+            if (reached := progress.take_reached()) is not None:
+                self._writer.submit(
+                    partial(Log.set_cursor, mailbox=mailbox, folder=folder, key=reached, now=self._clock())
+                )
+
+
+def _tell(recorded: Recorded, result: Triaged | Unreadable) -> None:
+    if isinstance(result, Unreadable):
+        log.warning("quarantined mail=%d cause=%r", recorded.row, result.cause)
+    elif recorded.copy:
+        log.info("copy mail=%d", recorded.row)
+    else:
+        decision = result.decision
+        log.info(
+            "decided mail=%d categories=%s sure=%s account=%s acknowledge=%s effects=%d",
+            recorded.row,
+            ",".join(decision.verdict.chosen) or "other",
+            decision.verdict.sure,
+            decision.account.account_id or "none",
+            decision.acknowledge.would_send,
+            len(decision.effects),
+        )

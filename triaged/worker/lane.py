@@ -1,0 +1,168 @@
+"""Owed effects of one lane in, their ends into the log out: a lane thread's body.
+
+An effect is claimed (`doing`, committed) only once the service is connected, then done, then marked: so a kill
+leaves at most one effect of a lane in doubt, and that one is looked up before anything else is done.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import TypeVar
+
+from tenacity import RetryError
+
+from triaged.errors import LoginRefused, Permanent, Transient, TriagedError, Uncertain
+from triaged.log.encode import from_ms
+from triaged.log.read import Reader
+from triaged.log.store import Claimed, Log
+from triaged.model import Outcome
+from triaged.worker.beats import Beats
+from triaged.worker.perform import LaneService
+from triaged.worker.retry import patiently, wait_after_s
+from triaged.worker.writer import Writer
+
+MAX_ATTEMPTS = 12
+"""Tries of one effect before a person gets it: with the waits of `retry` about half an hour of refusals."""
+LONGEST_SLEEP_S = 30.0
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSurroundings:
+    """What every lane shares."""
+
+    log_path: Path
+    writer: Writer
+    stop: Event
+    beats: Beats
+    health: Callable[[str, str, str], None]
+    wake_lanes: Callable[[frozenset[str]], None]
+    clock: Callable[[], datetime]
+
+
+class Lane:
+    """One outbound service and its thread. name: as in the log's `effect.lane`; `wake` tells it of new work."""
+
+    def __init__(self, name: str, service: LaneService, around: LaneSurroundings) -> None:
+        self.name, self._service, self._around = name, service, around
+        self.wake = Event()
+        self.troubled = False
+
+    @property
+    def part(self) -> str:
+        """What `triaged status` calls it."""
+        return f"lane {self.name}"
+
+    def run(self) -> None:
+        """Do what is owed until stopped; what is begun is brought to its end."""
+        reader = Reader(self._around.log_path)
+        try:
+            self._recover()
+            claimed: Claimed | None = None
+            while not self._around.stop.is_set():
+                self._around.beats.beat(self.part)
+                self.wake.clear()
+                if reader.next_due_ms(self.name) is None or not self._connect():
+                    self._sleep(reader)
+                    continue
+                claimed = self._write(lambda rows: rows.claim(self.name, now=self._around.clock()))
+                while claimed is not None:
+                    self._around.beats.beat(self.part)
+                    claimed = self._settle(claimed, self._attempt(claimed))
+                self._sleep(reader)
+        finally:
+            self._service.close()
+            reader.close()
+            self._around.beats.retire(self.part)
+
+    def _sleep(self, reader: Reader) -> None:
+        """Until something new is owed, or what was put off is due."""
+        due_ms = reader.next_due_ms(self.name)
+        left_s = LONGEST_SLEEP_S
+        if due_ms is not None:
+            left_s = min(left_s, max(0.0, (from_ms(due_ms) - self._around.clock()).total_seconds()))
+        self.wake.wait(left_s)
+
+    def _connect(self) -> bool:
+        """Connect, patiently; False when stopped meanwhile."""
+
+        def failed(error: BaseException, wait_s: float) -> None:
+            self._around.beats.retire(self.part)
+            self.troubled = True
+            self._around.health(self.part, "trouble", f"{error}; next try in {wait_s:.0f} s")
+
+        try:
+            patiently(self._around.stop, TriagedError, failed)(self._service.connect)
+        except RetryError:
+            return False
+        if self.troubled:
+            self.troubled = False
+            self._around.health(self.part, "ok", "")
+        return True
+
+    def _attempt(self, claimed: Claimed) -> Outcome | TriagedError:
+        try:
+            return self._service.perform(claimed.effect)
+        except TriagedError as error:
+            return error
+        except Exception as error:
+            log.exception("effect failed lane=%s effect=%d", self.name, claimed.row)
+            return Uncertain(f"a fault of ours: {type(error).__name__}: {error}")
+
+    def _settle(self, claimed: Claimed, end: Outcome | TriagedError) -> Claimed | None:
+        """Write down how it ended and, in the same commit, begin the next; None when nothing more is due."""
+        go_on = isinstance(end, Outcome) and not self._around.stop.is_set()
+
+        def write(rows: Log) -> tuple[frozenset[str], Claimed | None]:
+            lanes = self._end(rows, claimed, end)
+            return lanes, rows.claim(self.name, now=self._around.clock()) if go_on else None
+
+        lanes, following = self._write(write)
+        self._around.wake_lanes(lanes - {self.name})
+        if not isinstance(end, Outcome) or self.name in lanes:
+            self.wake.set()
+        return following
+
+    def _end(self, rows: Log, claimed: Claimed, end: Outcome | TriagedError) -> frozenset[str]:
+        now = self._around.clock()
+        word = "done"
+        lanes: frozenset[str] = frozenset()
+        match end:
+            case Outcome():
+                lanes = rows.finish(claimed, end, now=now)
+            case Transient() | LoginRefused() if claimed.attempts < MAX_ATTEMPTS:
+                until = now + timedelta(seconds=wait_after_s(end, claimed.attempts))
+                rows.put_off(claimed, until=until, why=str(end), now=now)
+                word = "later"
+            case Permanent() | Uncertain() | _:
+                rows.hand_to_person(claimed, why=str(end), now=now)
+                word = "person"
+        log.info(
+            "effect mail=%d kind=%s end=%s attempt=%d", claimed.message, claimed.effect.kind, word, claimed.attempts
+        )
+        return lanes
+
+    def _recover(self) -> None:
+        """Find out what became of the effects that a kill interrupted."""
+        for claimed in self._write(lambda rows: rows.doing(self.name)):
+            if not self._connect():
+                return
+            try:
+                end: Outcome | TriagedError = self._service.recover(claimed.effect) or Transient(
+                    "the service was killed before it was done", retry_after_s=0
+                )
+            except TriagedError as error:
+                end = error
+            self._write(partial(self._end, claimed=claimed, end=end))
+
+    def _write(self, work: Callable[[Log], T]) -> T:
+        return self._around.writer.submit(work).result()

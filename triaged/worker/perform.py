@@ -1,0 +1,205 @@
+"""An effect in, its Outcome out: how each kind of effect is done, and looked up when a kill left it half done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from triaged.calls.invitations import event, slot_of
+from triaged.calls.slots import free_slot
+from triaged.clocks.hours import Hours
+from triaged.errors import Gone, Permanent, Transient, Uncertain
+from triaged.mail.compose import compose
+from triaged.model import (
+    WHEN,
+    Address,
+    BookCall,
+    Effect,
+    FileMessage,
+    Interval,
+    Notify,
+    Outcome,
+    Outgoing,
+    Planned,
+    SendAck,
+    SendInvitation,
+)
+from triaged.playbook import local_words
+from triaged.ports import Calendar, Mailbox, Mailer
+
+
+class LaneService(Protocol):
+    """What a lane works with; one thread owns it. Errors as in `triaged.ports`."""
+
+    def connect(self) -> None:
+        """Be ready to perform; cheap when it is."""
+
+    def perform(self, effect: Effect) -> Outcome:
+        """Do the effect. Raises: Transient, Permanent, Uncertain."""
+        ...
+
+    def recover(self, effect: Effect) -> Outcome | None:
+        """What became of an effect that a kill interrupted: its outcome, or None when it must be done (again, safely).
+
+        Raises: Uncertain when nobody can tell; Transient.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close; never raises."""
+
+
+class MailLane:
+    """Sends acknowledgements, notices and invitations."""
+
+    def __init__(self, mailer: Mailer) -> None:
+        self._mailer = mailer
+
+    def connect(self) -> None:
+        """Connect and log in before an effect is begun, so that a dead server leaves nothing half done."""
+        self._mailer.connect()
+
+    def perform(self, effect: Effect) -> Outcome:
+        """Send the mail of the effect."""
+        assert isinstance(effect, SendAck | Notify | SendInvitation)
+        return Outcome(self._mailer.send(effect.mail))
+
+    def recover(self, effect: Effect) -> Outcome | None:
+        """Look the mail up by its Message-ID."""
+        assert isinstance(effect, SendAck | Notify | SendInvitation)
+        sent = self._mailer.was_sent(effect.mail.message_id)
+        if sent is None:
+            raise Uncertain("the service was killed while it was sent, and it is not found in Sent: did it arrive?")
+        return Outcome("sent before the service was killed; found again") if sent else None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._mailer.close()
+
+
+class CalendarLane:
+    """Books calls in one person's calendar; the invitation follows from the booking."""
+
+    def __init__(
+        self,
+        calendar: Calendar,
+        *,
+        organizer: Address,
+        hours: Hours,
+        step_min: int,
+        buffer_min: int,
+        location: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._calendar, self._organizer, self._hours = calendar, organizer, hours
+        self._step_min, self._buffer_min, self._location, self._clock = step_min, buffer_min, location, clock
+
+    def connect(self) -> None:
+        """Nothing: each request stands alone."""
+
+    def perform(self, effect: Effect) -> Outcome:
+        """Book the call, or find that it is booked already, and plan the invitation. Done twice: one event."""
+        assert isinstance(effect, BookCall)
+        now = self._clock()
+        standing = self._calendar.find(effect.uid)
+        if standing is not None:
+            slot = slot_of(standing)
+        else:
+            slot = self._free(effect, now)
+            self._calendar.add(effect.uid, self._ics(effect, slot, now, invite=False))
+        invitation = SendInvitation(f"invitation:{effect.key}", effect.uid, self._mail(effect, slot, now))
+        words = local_words(slot.start, self._hours.timezone, "en")
+        return Outcome(f"booked {words} ({self._hours.timezone})", (Planned(invitation, "owed", now),))
+
+    def recover(self, effect: Effect) -> Outcome | None:
+        """Book again: the event's UID makes that safe."""
+        return None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._calendar.close()
+
+    def _free(self, effect: BookCall, now: datetime) -> Interval:
+        earliest = max(effect.earliest, now)
+        slot = free_slot(
+            busy=self._calendar.busy(earliest, effect.latest) if earliest < effect.latest else (),
+            hours=self._hours,
+            earliest=earliest,
+            latest=effect.latest,
+            minutes=effect.minutes,
+            client_timezone=effect.client_timezone,
+            step_min=self._step_min,
+            buffer_min=self._buffer_min,
+        )
+        if slot is None:
+            until = local_words(effect.latest, self._hours.timezone, "en")
+            raise Permanent(f"{self._organizer.display_name} has no free {effect.minutes} minutes until {until}")
+        return slot
+
+    def _ics(self, effect: BookCall, slot: Interval, now: datetime, *, invite: bool) -> bytes:
+        return event(
+            uid=effect.uid,
+            slot=slot,
+            organizer=self._organizer,
+            attendee=effect.attendee,
+            summary=effect.summary,
+            description=effect.text.replace(WHEN, self._when(effect, slot)),
+            location=self._location,
+            timezone=self._hours.timezone,
+            now=now,
+            method="REQUEST" if invite else None,
+        )
+
+    def _when(self, effect: BookCall, slot: Interval) -> str:
+        return f"{local_words(slot.start, effect.when_zone, effect.when_language)} ({effect.when_zone})"
+
+    def _mail(self, effect: BookCall, slot: Interval, now: datetime) -> Outgoing:
+        when = self._when(effect, slot)
+        return compose(
+            message_id=effect.message_id,
+            sender=effect.from_address,
+            envelope_sender=effect.from_address.addr_spec,
+            recipient=effect.attendee,
+            subject=effect.subject.replace(WHEN, when),
+            text=effect.text.replace(WHEN, when),
+            html=effect.html.replace(WHEN, when),
+            date=now,
+            in_reply_to=effect.in_reply_to,
+            automatic="auto-generated",
+            calendar=self._ics(effect, slot, now, invite=True),
+        )
+
+
+class FilingLane:
+    """Moves triaged mail into folders of one mailbox, over a connection of its own."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+        self._connected = False
+
+    def connect(self) -> None:
+        """Connect unless that is done."""
+        if not self._connected:
+            self._mailbox.connect()
+            self._connected = True
+
+    def perform(self, effect: Effect) -> Outcome:
+        """Move the message; one that is no longer there was moved by somebody."""
+        assert isinstance(effect, FileMessage)
+        try:
+            self._mailbox.file(effect.locator.key, effect.folder)
+        except Gone:
+            return Outcome(f"was no longer in {effect.locator.folder}")
+        except Transient:
+            self._connected = False
+            raise
+        return Outcome(f"moved to {effect.folder}")
+
+    def recover(self, effect: Effect) -> Outcome | None:
+        """Move it again: a message that was moved is gone from where it was."""
+        return None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._mailbox.close()

@@ -1,0 +1,294 @@
+"""The parts in, a running service out: threads started, supervised and ended in order; systemd is told."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import queue
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from threading import Event, Thread
+from types import FrameType
+from typing import IO
+
+from tenacity import RetryError
+
+from triaged.errors import ConfigError, Problem, TriagedError
+from triaged.log.read import Reader
+from triaged.model import Raw
+from triaged.worker import systemd
+from triaged.worker.beats import Beats
+from triaged.worker.intake import Intake
+from triaged.worker.lane import Lane, LaneSurroundings
+from triaged.worker.perform import LaneService
+from triaged.worker.retry import patiently
+from triaged.worker.triage import Build, Limits, Loaded, TriageProcess
+from triaged.worker.watch import Surroundings, Watched, part_of, watch
+from triaged.worker.writer import Writer
+
+QUEUE = 128
+"""Mails that may wait between watcher and triage; with the size limit this bounds the memory."""
+DRAIN_S = 10.0
+"""Seconds from SIGTERM to the end; missing it is safe, since any moment is safe to be killed in."""
+TICK_S = 1.0
+ONCE_TICK_S = 0.05
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that `wire` puts together. lanes: by lane name; stall_s: silence of a part that counts as a hang."""
+
+    log_path: Path
+    watched: tuple[Watched, ...]
+    lanes: Mapping[str, LaneService]
+    build: Build
+    processes: int
+    batch: int
+    limits: Limits
+    stall_s: float
+
+
+def utc_now() -> datetime:
+    """The clock that is handed to all parts."""
+    return datetime.now(UTC)
+
+
+def lock_state(log_path: Path) -> IO[str]:
+    """Hold the state folder for one worker; the lock lives as long as the file object. Raises: ConfigError."""
+    log_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    held = (log_path.parent / "worker.lock").open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held.close()
+        raise ConfigError(
+            (Problem(str(log_path.parent), "another worker runs on this state folder; stop it first"),)
+        ) from None
+    return held
+
+
+class Service:
+    """The running worker. `run` blocks until the end; its thread must be the main one (signals)."""
+
+    def __init__(self, parts: Parts, *, on_tick: Callable[[], None] | None = None) -> None:
+        self._parts, self._on_tick = parts, on_tick
+        self._beats, self._stop = Beats(), Event()
+        self._wake, self._reload = Event(), Event()
+        self._writer = Writer(parts.log_path, beats=self._beats)
+        self._raws: queue.Queue[Raw] = queue.Queue(QUEUE)
+        self._failures: list[str] = []
+        self._connected: set[str] = set()
+        self._processes: list[TriageProcess] = []
+        around = LaneSurroundings(
+            parts.log_path, self._writer, self._stop, self._beats, self._health, self._wake_lanes, utc_now
+        )
+        self._lanes = {name: Lane(name, service, around) for name, service in parts.lanes.items()}
+
+    def run(self, *, once: bool) -> tuple[str, ...]:
+        """Watch until SIGTERM or SIGINT, or (once) do all there is now. Returns what did not work, in words.
+
+        Raises: ConfigError (rules, templates, model or another worker), before anything is started.
+        """
+        held = lock_state(self._parts.log_path)
+        try:
+            return self._run(once=once)
+        finally:
+            held.close()
+
+    def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """Begin to end; safe from any thread and from a signal handler."""
+        self._stop.set()
+        self._wake.set()
+
+    def reload(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """Have rules, templates and model loaded anew soon; safe as `stop` is."""
+        self._reload.set()
+        self._wake.set()
+
+    # --- start ---
+
+    def _run(self, *, once: bool) -> tuple[str, ...]:
+        writing = self._start_writer()
+        try:
+            self._start_processes()
+        except TriagedError:
+            self._end(writing, [], [], [])
+            raise
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+        signal.signal(signal.SIGHUP, self.reload)
+        intake = Intake(
+            raws=self._raws,
+            writer=self._writer,
+            progress={(each.mailbox.name, each.mailbox.folder): each.progress for each in self._parts.watched},
+            wake_lanes=self._wake_lanes,
+            batch=self._parts.batch,
+            beats=self._beats,
+            clock=utc_now,
+        )
+        deciding = [
+            self._thread(name, partial(intake.run, name, process, self._stop))
+            for name, process in zip(self._intake_names(), self._processes, strict=True)
+        ]
+        doing = [self._thread(lane.part, lane.run) for lane in self._lanes.values()]
+        watching = [self._thread(part_of(each), partial(self._watch, each, once)) for each in self._parts.watched]
+        if once:
+            self._wait_until_done(watching)
+        else:
+            self._supervise()
+        self._end(writing, watching, deciding, doing)
+        return tuple(self._failures)
+
+    def _start_writer(self) -> Thread:
+        writing = Thread(target=self._writer.run, name="writer", daemon=True)
+        self._beats.beat(self._writer.name)
+        writing.start()
+        self._writer.opened.result(timeout=60)
+        return writing
+
+    def _start_processes(self) -> None:
+        for name in self._intake_names():
+            process = TriageProcess(
+                build=self._parts.build,
+                log_path=self._parts.log_path,
+                limits=self._parts.limits,
+                beat=partial(self._beats.beat, name),
+            )
+            self._keep(process.start())
+            self._processes.append(process)
+
+    def _intake_names(self) -> tuple[str, ...]:
+        return tuple(f"triage {number}" for number in range(1, self._parts.processes + 1))
+
+    def _keep(self, loaded: Loaded) -> None:
+        now = utc_now()
+        self._writer.submit(lambda rows: rows.keep_rule_set(loaded.rules_id, loaded.files, now=now))
+        self._health("rules", "ok", f"rule set {loaded.rules_id}, model {loaded.model_id}")
+
+    def _thread(self, part: str, body: Callable[[], None]) -> Thread:
+        """A thread that starts its body again, with back-off, when it dies of a fault."""
+
+        def died(error: BaseException, wait_s: float) -> None:
+            log.error("died part=%r error=%r restart_s=%.0f", part, error, wait_s, exc_info=error)
+            self._health(part, "trouble", f"{type(error).__name__}: {error}; starts again in {wait_s:.0f} s")
+
+        def live() -> None:
+            try:
+                patiently(self._stop, Exception, died)(body)
+            except RetryError as ended:
+                error = ended.last_attempt.exception()
+                if error is not None:
+                    self._failures.append(f"{part}: {error}")
+
+        self._beats.beat(part)
+        thread = Thread(target=live, name=part, daemon=True)
+        thread.start()
+        return thread
+
+    def _watch(self, watched: Watched, once: bool) -> None:
+        around = Surroundings(
+            self._parts.log_path, self._raws, self._writer, self._stop, self._beats, self._health, utc_now
+        )
+        try:
+            watch(watched, around, once=once, connected=lambda: self._has_connected(part_of(watched)))
+        except TriagedError as error:  # once: told, not repeated
+            self._failures.append(f"{part_of(watched)}: {error}")
+            self._health(part_of(watched), "trouble", str(error))
+
+    # --- while it runs ---
+
+    def _has_connected(self, part: str) -> None:
+        self._connected.add(part)
+        self._wake.set()
+
+    def _wake_lanes(self, names: frozenset[str]) -> None:
+        for name in names & self._lanes.keys():
+            self._lanes[name].wake.set()
+
+    def _health(self, part: str, state: str, detail: str) -> None:
+        level = logging.INFO if state == "ok" else logging.WARNING
+        log.log(level, "health part=%r state=%s detail=%r", part, state, detail)
+        now = utc_now()
+        self._writer.submit(lambda rows: rows.set_health(part, state, detail, now=now))
+
+    def _supervise(self) -> None:
+        """Until stopped: tell systemd, reload when asked, feed the watchdog while every part is alive."""
+        every_s = systemd.watchdog_interval_s()
+        ready = False
+        while not self._stop.is_set():
+            if not ready and len(self._connected) == len(self._parts.watched):
+                ready = True
+                log.info("ready mailboxes=%d", len(self._connected))
+                systemd.notify(f"READY=1\nSTATUS=watching {len(self._connected)} mailboxes")
+            if self._reload.is_set():
+                self._reload.clear()
+                self._load_anew()
+            silent = self._beats.silent(self._parts.stall_s)
+            if len(silent) == 0:
+                systemd.notify("WATCHDOG=1")
+            else:
+                log.error("stalled parts=%r", silent)
+            if self._on_tick is not None:
+                self._on_tick()
+            self._wake.wait(min(TICK_S, every_s or TICK_S))
+            self._wake.clear()
+
+    def _load_anew(self) -> None:
+        """Rules, templates and model anew in every process, whole or not at all: on a mistake the old ones go on."""
+        systemd.reloading()
+        try:
+            for name, process in zip(self._intake_names(), self._processes, strict=True):
+                self._keep(process.reload())
+                self._beats.beat(name)
+        except ConfigError as error:
+            self._health("rules", "trouble", f"not taken, the old ones go on: {error}")
+        systemd.notify("READY=1")
+
+    def _wait_until_done(self, watching: list[Thread]) -> None:
+        """All mailboxes looked at, all mails committed, nothing due left (or its lane in trouble), or stopped."""
+        for thread in watching:
+            while thread.is_alive():
+                self._tick()
+        reader = Reader(self._parts.log_path)
+        while not self._stop.is_set() and (self._raws.unfinished_tasks > 0 or self._is_due(reader)):
+            self._tick()
+        for lane in self._lanes.values():
+            if lane.troubled:
+                self._failures.append(f"{lane.part}: not reached; what is owed stays owed")
+        reader.close()
+
+    def _tick(self) -> None:
+        if self._on_tick is not None:
+            self._on_tick()
+        self._wake.wait(ONCE_TICK_S)
+        self._wake.clear()
+
+    def _is_due(self, reader: Reader) -> bool:
+        busy = reader.busy_lanes(now=utc_now())
+        return any(name in busy and not lane.troubled for name, lane in self._lanes.items())
+
+    # --- end ---
+
+    def _end(self, writing: Thread, watching: list[Thread], deciding: list[Thread], doing: list[Thread]) -> None:
+        """In order: stop fetching, finish what is taken, commit, close. After DRAIN_S it ends all the same."""
+        systemd.notify("STOPPING=1")
+        give_up_at = utc_now().timestamp() + DRAIN_S
+        self._stop.set()
+        for each in self._parts.watched:
+            each.mailbox.wake()
+        self._wake_lanes(frozenset(self._lanes))
+        for thread in (*watching, *deciding, *doing):
+            thread.join(max(0.0, give_up_at - utc_now().timestamp()))
+            if thread.is_alive():
+                log.warning("undrained part=%r", thread.name)
+        for process in self._processes:
+            process.kill()
+        self._writer.close()
+        writing.join(max(1.0, give_up_at - utc_now().timestamp()))
+        log.info("stopped")

@@ -1,0 +1,218 @@
+"""Raw mails in, decisions or the cause why not out: the pure part, in a process that may be killed.
+
+A mail that hangs its process, kills it or exhausts its memory is named, and the others of its batch go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import resource
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from triaged.accounts.match import Directory, directory
+from triaged.classify.model import judge
+from triaged.decide import decide
+from triaged.errors import ConfigError, Permanent, Problem, Transient
+from triaged.log.read import Reader
+from triaged.mail.parse import parse
+from triaged.model import Decision, Message, Raw
+from triaged.playbook import Playbook
+
+START_LIMIT_S = 120.0
+"""Seconds a process may take to load spaCy, the model and the rules (2–11 s measured; engine.md 1.2)."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Triaged:
+    """A mail that was read and decided about."""
+
+    raw: Raw
+    message: Message
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A mail that nobody could decide about, and why, in words."""
+
+    raw: Raw
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The rules and the model that decide now. files: rule files by name."""
+
+    rules_id: str
+    model_id: str
+    files: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one mail may cost: seconds, and MB of address space of the whole process."""
+
+    timeout_s: float
+    memory_mb: int
+
+
+Build = Callable[[], Playbook]
+
+
+def triage(
+    raws: Sequence[Raw], *, playbook: Playbook, accounts: Directory, reader: Reader | None, now: datetime
+) -> list[Triaged | Unreadable]:
+    """Read and decide, in order; one batch through the model. reader: None where there is no log yet."""
+    read: list[tuple[Raw, Message | None, str]] = []
+    for raw in raws:
+        try:
+            read.append((raw, parse(raw, border=playbook.border), ""))
+        except MemoryError:
+            read.append((raw, None, "it needs more memory than a mail may"))
+    opinions = iter(judge(playbook.model, [message.judged for _, message, _ in read if message is not None]))
+    results: list[Triaged | Unreadable] = []
+    for raw, message, cause in read:
+        if message is None:
+            results.append(Unreadable(raw, cause))
+            continue
+        judged = next(opinions)
+        thread = reader.thread_accounts((*message.in_reply_to, *message.references)) if reader is not None else ()
+        try:
+            decision = decide(
+                message,
+                locator=raw.locator,
+                playbook=playbook,
+                directory=accounts,
+                thread_accounts=thread,
+                judged=judged,
+                now=now,
+            )
+        except Exception as error:
+            log.exception("undecided mailbox=%s", raw.locator.mailbox)
+            results.append(Unreadable(raw, f"a fault of ours: {type(error).__name__}: {error}"))
+        else:
+            results.append(Triaged(raw, message, decision))
+    return results
+
+
+class TriageProcess:
+    """A child process that runs `triage`; it is started again whenever it had to be killed. Two threads may ask."""
+
+    def __init__(self, *, build: Build, log_path: Path, limits: Limits, beat: Callable[[], None]) -> None:
+        self._build, self._log_path, self._limits, self._beat = build, log_path, limits, beat
+        self._asking = Lock()
+        self._child: Any = None
+        self._line: Connection | None = None
+        self.loaded: Loaded | None = None
+
+    def start(self) -> Loaded:
+        """Start the process and wait until it can decide. Raises: ConfigError (rules, templates), Permanent."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["spacy", "spacy.pipeline", "triaged.worker.triage"])
+        self._line, theirs = context.Pipe()
+        arguments = (theirs, self._build, self._log_path, self._limits.memory_mb)
+        self._child = context.Process(target=_serve, args=arguments, name="triage", daemon=True)
+        self._child.start()
+        theirs.close()
+        return self._take_loaded(self._ask(None, limit_s=START_LIMIT_S))
+
+    def reload(self) -> Loaded:
+        """Load rules, templates and model anew; on any mistake the old ones stay. Raises: ConfigError."""
+        return self._take_loaded(self._ask("reload", limit_s=START_LIMIT_S))
+
+    def triage(self, raws: Sequence[Raw], *, now: datetime) -> list[Triaged | Unreadable]:
+        """Decide about a batch; what cannot be decided within the limits comes back as `Unreadable`."""
+        if self._line is None:
+            self.start()
+        answer = self._ask((tuple(raws), now), limit_s=self._limits.timeout_s + len(raws))
+        if not isinstance(answer, str):
+            return list(answer)
+        self.kill()
+        if len(raws) == 1:
+            return [Unreadable(raws[0], answer)]
+        return [result for raw in raws for result in self.triage([raw], now=now)]
+
+    def kill(self) -> None:
+        """End the process at once; never raises."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        if self._child is not None:
+            self._child.kill()
+            self._child.join()
+            self._child = None
+
+    def _take_loaded(self, answer: Any) -> Loaded:
+        if isinstance(answer, Loaded):
+            self.loaded = answer
+            return answer
+        if isinstance(answer, tuple):
+            raise ConfigError(answer)
+        self.kill()
+        raise Transient(f"the triage process did not start: {answer}")
+
+    def _ask(self, question: Any, *, limit_s: float) -> Any:
+        """The process's answer, or in words why there is none; one question at a time."""
+        assert self._line is not None
+        with self._asking:
+            try:
+                if question is not None:
+                    self._line.send(question)
+                give_up_at = time.monotonic() + limit_s
+                while not self._line.poll(min(1.0, limit_s)):
+                    self._beat()
+                    if time.monotonic() > give_up_at:
+                        return f"it took longer than {limit_s:.0f} s"
+                return self._line.recv()
+            except (EOFError, OSError):
+                return "it ended the process that read it (out of memory, or a crash)"
+
+
+def _serve(line: Connection, build: Build, log_path: Path, memory_mb: int) -> None:
+    """The child: load, then answer questions until the line ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent ends it: what is being decided is finished first
+    playbook, answer = _load(build)
+    limit = memory_mb * 1_000_000
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    line.send(answer)
+    if playbook is None:
+        return
+    reader = Reader(log_path)
+    revision, accounts = -1, directory(())
+    while True:
+        try:
+            question = line.recv()
+        except EOFError:
+            return
+        if question == "reload":
+            fresh, answer = _load(build)
+            playbook = fresh or playbook
+            line.send(answer)
+            continue
+        raws, now = question
+        if (current := reader.accounts_revision()) != revision:
+            revision, accounts = current, directory(reader.accounts())
+        line.send(triage(raws, playbook=playbook, accounts=accounts, reader=reader, now=now))
+
+
+def _load(build: Build) -> tuple[Playbook | None, Loaded | tuple[Problem, ...]]:
+    try:
+        playbook = build()
+    except ConfigError as error:
+        return None, error.problems
+    except Permanent as error:
+        return None, (Problem("model", str(error)),)
+    return playbook, Loaded(playbook.rules.id, playbook.model.model_id, playbook.rules.files)
