@@ -20,7 +20,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from triaged import shipped, terminal, views
-from triaged.config import Config, find_config, load_config
+from triaged.config import DEFAULT_PLACES, Config, find_config, load_config
 from triaged.errors import ConfigError, Gone, Problem
 from triaged.log.read import LogRow, Reader
 
@@ -64,20 +64,9 @@ def _config(path: Path | None) -> Config:
 
 def _config_or_shipped(path: Path | None) -> Config:
     """For commands that touch nothing: where no configuration is found, the one that ships will do."""
-    try:
-        return _config(path)
-    except ConfigError:
-        if path is not None or find_any():
-            raise
+    if path is None and not any(place.exists() for place in DEFAULT_PLACES):
         return load_config(shipped.shipped("config.toml"))
-
-
-def find_any() -> bool:
-    """Whether there is a configuration in one of the usual places."""
-    try:
-        return find_config(None).exists()
-    except ConfigError:
-        return False
+    return _config(path)
 
 
 @contextmanager
@@ -114,11 +103,14 @@ def _log_to_stderr(level: str) -> None:
 # --- set up and run ----------------------------------------------------------------------------------------
 
 
-@app.command(epilog="Example: triaged init /etc/triaged")
-def init(folder: Annotated[Path, typer.Argument(help="The site's own folder.", metavar="DIR")]) -> None:
+@app.command(epilog="Example: triaged init /etc/triaged --state /var/lib/triaged")
+def init(
+    folder: Annotated[Path, typer.Argument(help="The site's own folder.", metavar="DIR")],
+    state: Annotated[str, typer.Option("--state", help="Where the log is to lie.", metavar="DIR")] = "state",
+) -> None:
     """Lay config.toml, rules/ and templates/ into DIR, to be edited there; what is there already stays."""
     out = terminal.console()
-    made = shipped.lay_out(folder)
+    made = shipped.lay_out(folder, state_dir=state)
     for path in made:
         out.print(f"made {path}")
     if len(made) == 0:
@@ -148,12 +140,12 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="Do what there is, then end.")] = False,
 ) -> None:
     """Watch the mailboxes and do the work until SIGTERM; SIGHUP loads rules and templates anew."""
-    from triaged.wire import all_problems, parts_of
+    from triaged.wire import parts_of, unreachable, written_problems
     from triaged.worker.service import Service
 
     loaded = _config(config)
     _log_to_stderr(loaded.service.log_level)
-    problems = all_problems(loaded, connect=True)
+    problems = (*written_problems(loaded), *unreachable(loaded))
     if len(problems) > 0:
         raise ConfigError(problems)
     failures = Service(parts_of(loaded)).run(once=once)

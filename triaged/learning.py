@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 from triaged.classify.evaluate import Row
 from triaged.classify.language import language
@@ -11,38 +10,13 @@ from triaged.classify.model import Judged, judge
 from triaged.classify.phrases import PhraseIndex
 from triaged.classify.verdict import verdict
 from triaged.decide import hits
-from triaged.model import Address, Automatic, Evidence, Identity, Message, Verdict
+from triaged.examples import EPOCH, bare_message
+from triaged.model import Evidence, Verdict
 from triaged.playbook import Playbook
 from triaged.rules.grammar import RuleSet
 from triaged.rules.match import Facts, suggest
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BATCH = 256
-
-
-def bare_message(subject: str, new_text: str) -> Message:
-    """A mail of which only the words are known."""
-    return Message(
-        key="0" * 32,
-        message_id="",
-        subject=subject,
-        sender=Address("someone@client.invalid"),
-        reply_to=(),
-        to=(),
-        cc=(),
-        date=None,
-        received=_EPOCH,
-        in_reply_to=(),
-        references=(),
-        text=new_text,
-        new_text=new_text,
-        quoted="",
-        attachments=(),
-        automatic=Automatic(),
-        identity=Identity(),
-        defects=(),
-        size_bytes=len(new_text),
-    )
 
 
 def rule_evidence(rules: RuleSet, phrases: PhraseIndex) -> Callable[[str, str], tuple[Evidence, ...]]:
@@ -50,7 +24,7 @@ def rule_evidence(rules: RuleSet, phrases: PhraseIndex) -> Callable[[str, str], 
 
     def evidence(subject: str, new_text: str) -> tuple[Evidence, ...]:
         message = bare_message(subject, new_text)
-        facts = Facts(message, None, "", hits(phrases, message.judged), language(new_text), _EPOCH)
+        facts = Facts(message, None, "", hits(phrases, message.judged), language(new_text), EPOCH)
         return suggest(rules, facts)[0]
 
     return evidence

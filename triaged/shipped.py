@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -22,17 +23,22 @@ def shipped(name: str) -> Path:
     return installed if installed.exists() else _PACKAGE.parent / name
 
 
-def lay_out(folder: Path) -> tuple[Path, ...]:
+def lay_out(folder: Path, *, state_dir: str = "state") -> tuple[Path, ...]:
     """Lay a site's own config.toml, rules/ and templates/ into `folder`; returns what was made.
 
-    What is there already stays as it is. Raises: OSError.
+    state_dir: where the log is to lie, as config.toml will say. What is there already stays. Raises: OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     config = folder / "config.toml"
     if not config.exists():
         text = shipped("config.toml").read_text(encoding="utf-8")
-        config.write_text(text.replace(CHECKOUT_RULES, SITE_RULES), encoding="utf-8")
+        config.write_text(
+            text.replace(CHECKOUT_RULES, SITE_RULES).replace(
+                'state_dir = "state"', f"state_dir = {json.dumps(state_dir)}"
+            ),
+            encoding="utf-8",
+        )
         made.append(config)
     for source, target in ((STARTER_RULES, folder / "rules"), (shipped("templates"), folder / "templates")):
         if not target.exists():

@@ -20,6 +20,7 @@ from triaged.classify.phrases import PhraseIndex
 from triaged.clocks.hours import Hours, Span, parse_hours, parse_span
 from triaged.config import Config, HoursTable, ImapTable, Person, SmtpOutgoing, VdirTable
 from triaged.errors import ConfigError, Problem, TriagedError
+from triaged.examples import failing
 from triaged.mail.identity import Border
 from triaged.mail.render import Templates, load_templates
 from triaged.model import Address
@@ -125,7 +126,6 @@ def settings_problems(config: Config) -> Iterator[Problem]:
         if person.hours is not None:
             where = f"person {person.id}: hours"
             yield from _trial(where, partial(hours_of, config, person.hours, where=where))
-    yield from _trial("service.model_dir", partial(model_of, config))
 
 
 def _trial(where: str, read: Callable[[], object]) -> Iterator[Problem]:
@@ -138,8 +138,12 @@ def _trial(where: str, read: Callable[[], object]) -> Iterator[Problem]:
 
 
 def model_of(config: Config) -> Model:
-    """The model: the site's own, or the one that ships. Raises: OSError, ValueError."""
-    return load(config.path(config.service.model_dir) if config.service.model_dir else None)
+    """The model: the site's own, or the one that ships. Raises: ConfigError."""
+    folder = config.path(config.service.model_dir) if config.service.model_dir else None
+    try:
+        return load(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError((Problem("service.model_dir", f"the model cannot be loaded: {error}"),)) from None
 
 
 def build_playbook(config: Config, *, dry: bool = False) -> Playbook:
@@ -147,14 +151,10 @@ def build_playbook(config: Config, *, dry: bool = False) -> Playbook:
 
     Raises: ConfigError with every problem.
     """
-    problems = list(settings_problems(config))
-    try:
-        rules, templates = rules_and_templates(config)
-    except ConfigError as error:
-        raise ConfigError((*problems, *error.problems)) from None
-    if len(problems) > 0:
-        raise ConfigError(tuple(problems))
-    return Playbook(
+    if len(problems := written_problems(config)) > 0:
+        raise ConfigError(problems)
+    rules, templates = rules_and_templates(config)
+    playbook = Playbook(
         model=model_of(config),
         rules=rules,
         phrases=PhraseIndex(rules.phrases),
@@ -175,6 +175,9 @@ def build_playbook(config: Config, *, dry: bool = False) -> Playbook:
         max_message_bytes=config.triage.max_message_mb * 1_000_000,
         secret=b"" if dry else secret_of(config),
     )
+    if len(wrong := tuple(failing(playbook, folder=config.path(config.service.rules_dir)))) > 0:
+        raise ConfigError(wrong)
+    return playbook
 
 
 def due_of(config: Config) -> dict[str, Span]:
@@ -272,14 +275,36 @@ def _try_out(where: str, attempt: Callable[[], object]) -> Iterator[Problem]:
         yield Problem(where, str(error))
 
 
-def all_problems(config: Config, *, connect: bool) -> tuple[Problem, ...]:
-    """Everything that would keep the service from running as meant; empty when nothing would."""
-    problems = list(settings_problems(config))
+def written_problems(config: Config) -> tuple[Problem, ...]:
+    """What is wrong in what people wrote, as far as it can be told without the model."""
+    problems = [*_state_problems(config), *settings_problems(config)]
     try:
         rules_and_templates(config)
     except ConfigError as error:
         problems.extend(error.problems)
+    return tuple(problems)
+
+
+def all_problems(config: Config, *, connect: bool) -> tuple[Problem, ...]:
+    """Everything that would keep the service from running as meant, the rules' examples too."""
+    try:
+        build_playbook(config, dry=True)
+        problems: tuple[Problem, ...] = ()
+    except ConfigError as error:
+        problems = error.problems
     return (*problems, *(unreachable(config) if connect else ()))
+
+
+def _state_problems(config: Config) -> Iterator[Problem]:
+    """The state folder must be ours to write."""
+    folder = config.state_dir
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        yield Problem("service.state_dir", f"{folder} cannot be made: {error.strerror}")
+        return
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield Problem("service.state_dir", f"{folder} cannot be written by this user")
 
 
 def parts_of(config: Config) -> Parts:

@@ -36,9 +36,10 @@ def mail(number: int, *, size_bytes: int = 0) -> bytes:
 class Site(Protocol):
     """A mailbox under test and a way to its folder that does not go through the code under test."""
 
-    mailbox: Mailbox
     ordered: bool
 
+    @property
+    def mailbox(self) -> Mailbox: ...
     def deliver(self, octets: bytes, received: datetime) -> None: ...
     def state(self) -> object:
         """All that reading must not change."""

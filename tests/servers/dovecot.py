@@ -42,7 +42,7 @@ first_valid_uid = 1
 ssl = yes
 ssl_cert = <{chain}
 ssl_key = <{key}
-disable_plaintext_auth = {plaintext_refused}
+disable_plaintext_auth = yes
 auth_mechanisms = plain login
 auth_failure_delay = 0
 auth_verbose = yes
@@ -82,6 +82,10 @@ service lmtp {{
 }}
 service anvil {{
   chroot =
+  # No longer and longer pauses after wrong passwords.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service auth {{
   unix_listener auth-userdb {{
@@ -105,6 +109,12 @@ class Dovecot:
     imaps_port: int
     lmtp_port: int
     authority: Authority
+    master: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """Done twice: nothing."""
+        self.master.terminate()
+        self.master.wait(STOP_S)
 
     def settings(
         self, user: str = "desk", *, security: Literal["tls", "starttls"] = "tls", password: str | None = None
@@ -119,10 +129,10 @@ class Dovecot:
             timeout_s=10,
         )
 
-    def deliver(self, octets: bytes, to: str = "desk") -> None:
+    def deliver(self, octets: bytes, to: str = "desk", *, sender: str = "") -> None:
         """Deliver by LMTP; the mail lies in the user's INBOX when this returns."""
         with smtplib.LMTP("127.0.0.1", self.lmtp_port) as lmtp:
-            lmtp.sendmail("", f"{to}@example.test", octets)
+            lmtp.sendmail(sender, f"{to}@example.test", octets)
 
     @contextmanager
     def client(self, user: str = "desk") -> Iterator[IMAPClient]:
@@ -142,27 +152,25 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def running_dovecot(*, more: str = "", plaintext_refused: bool = True) -> Iterator[Dovecot]:
+def running_dovecot(*, more: str = "") -> Iterator[Dovecot]:
     """`more`: further lines of configuration. As root the whole server runs as the package's user `dovecot`.
 
     The folder is a short one of our own: the path of a Unix socket may have 107 octets.
     """
     folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
     try:
-        server = _configured(folder, more, plaintext_refused)
-        master = _start(folder)
+        server = _configured(folder, more)
         try:
             for port in (server.imap_port, server.imaps_port, server.lmtp_port):
-                _await_port(port, master, folder)
+                _await_port(port, server)
             yield server
         finally:
-            master.terminate()
-            master.wait(STOP_S)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _configured(folder: Path, more: str, plaintext_refused: bool) -> Dovecot:
+def _configured(folder: Path, more: str) -> Dovecot:
     authority = make_authority(folder / "tls")
     ports = free_ports(3)
     owner = "dovecot" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
@@ -175,7 +183,6 @@ def _configured(folder: Path, more: str, plaintext_refused: bool) -> Dovecot:
             group=grp.getgrgid(account.pw_gid).gr_name,
             chain=authority.good.chain,
             key=authority.good.key,
-            plaintext_refused="yes" if plaintext_refused else "no",
             more=more,
             imap_port=ports[0],
             imaps_port=ports[1],
@@ -185,7 +192,7 @@ def _configured(folder: Path, more: str, plaintext_refused: bool) -> Dovecot:
     if os.getuid() == 0:
         for path in [folder, *folder.rglob("*")]:
             os.chown(path, account.pw_uid, account.pw_gid)
-    return Dovecot(folder, ports[0], ports[1], ports[2], authority)
+    return Dovecot(folder, ports[0], ports[1], ports[2], authority, _start(folder))
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
@@ -215,9 +222,9 @@ _clock = threading.Event()
 """Never set: a clock to wait on."""
 
 
-def _await_port(port: int, master: subprocess.Popen[bytes], folder: Path) -> None:
+def _await_port(port: int, server: Dovecot) -> None:
     for _ in range(int(START_S / 0.02)):
-        if master.poll() is not None:
+        if server.master.poll() is not None:
             break
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -225,4 +232,4 @@ def _await_port(port: int, master: subprocess.Popen[bytes], folder: Path) -> Non
             _clock.wait(0.02)
         else:
             return
-    raise RuntimeError(f"Dovecot does not listen on {port}: {(folder / 'start').read_text()}")
+    raise RuntimeError(f"Dovecot does not listen on {port}: {(server.folder / 'start').read_text()}")

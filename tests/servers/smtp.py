@@ -72,6 +72,8 @@ class SmtpServer:
     def close_connections(self) -> None:
         """What a server does with clients that were quiet for long."""
         for server in self.connections:
+            if server.transport is None:
+                continue
             server.loop.call_soon_threadsafe(server.transport.abort)
         self.connections.clear()
 
@@ -93,7 +95,8 @@ class SmtpServer:
         return self._answer(server, "RCPT", "250 recipient ok")
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        taken = Taken(envelope.mail_from, tuple(envelope.rcpt_tos), envelope.original_content)
+        sender = "" if envelope.mail_from == "<>" else envelope.mail_from  # aiosmtpd keeps the null path as written
+        taken = Taken(sender, tuple(envelope.rcpt_tos), envelope.original_content)
         answer = self._answer(server, "dot", "250 2.0.0 queued")
         if answer.startswith("250"):
             self.mails.append(taken)
@@ -132,7 +135,7 @@ def running_smtp_server(authority: Authority, *, offer_starttls: bool = True) ->
         tls_context=authority.good.server_context() if offer_starttls else None,
         require_starttls=offer_starttls,
         auth_required=True,
-        auth_require_tls=offer_starttls,
+        auth_require_tls=True,
         authenticator=server.authenticate,
     )
     controller.start()

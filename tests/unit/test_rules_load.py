@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.rules_facts import PEOPLE, TEMPLATES, rule_set
 from triaged.errors import ConfigError
-from triaged.rules.grammar import SendPolicy, is_span, parse_send
+from triaged.rules.grammar import CONDITIONS, SendPolicy, is_span, parse_send
 from triaged.rules.load import load_rules, parse_rules
 
 GOOD = '[[rule]]\nname = "A"\nwhen.says = "x"\nthen.suggests = { request = 0.7 }\n'
@@ -283,3 +283,46 @@ def test_an_examples_file_must_be_there_and_inside(tmp_path: Path) -> None:
         "a.toml:8: there is no file 'no.eml' in the rule folder",
         "a.toml:11: '../out.eml' must lie in the rule folder",
     ]
+
+
+WEIRD = [
+    *(
+        "5",
+        "-1",
+        "nan",
+        "inf",
+        "1e400",
+        "true",
+        '""',
+        '" "',
+        '"\\u0000"',
+        '"x"',
+        "[]",
+        "[[]]",
+        '[""]',
+        '["x", 1]',
+        "{}",
+    ),
+    *("{ a = 1 }", '{ "" = 0.5 }', "[{}]", "2026-01-01", "12:30:00", "2026-01-01T00:00:00Z", '"*"', '">= 2"', '"ﬀ"'),
+]
+
+
+def test_no_value_anywhere_makes_anything_but_a_config_error() -> None:
+    keys = [f"{side}.{key}" for side in ("when", "unless") for key in CONDITIONS]
+    keys += [f"then.{key}" for key in ("suggests", "priority", "acknowledge", "send", "call", "escalate", "file")]
+    keys += ["then.tag", "then.due", "then.stop", "then.call.with", "then.call.minutes", "then.suggests.x"]
+    keys += ["name", "because", "enabled", "when", "unless", "then", "example", "example.mail", "foo", '""', '"a.b"']
+    keys += ["gives", "not"]
+    seen = 0
+    refused = []
+    for key in keys:
+        for value in WEIRD:
+            for table in ("[[rule]]\n", '[[rule]]\nname="A"\n[[rule.example]]\nmail="x"\n', ""):
+                seen += 1
+                try:
+                    rule_set(f"{table}{key} = {value}\n")
+                except ConfigError as error:
+                    refused.append(error.problems)
+    assert seen > 3000
+    assert len(refused) == seen  # none of these is a whole rule
+    assert all(problem.where.startswith("x.toml") for problems in refused for problem in problems)

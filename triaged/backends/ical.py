@@ -34,8 +34,8 @@ MAX_RULES = 100
 """RRULE lines in one object; each may take dateutil four seconds of looking for a 30 February until the year 9999."""
 MAX_ZONES = 20
 """VTIMEZONE components in one object."""
-DEADLINE_S = 30.0
-"""Seconds for all objects of one call; looked at between two events, so it may take some seconds longer."""
+DEADLINE_S = 20.0
+"""Seconds for all objects of one call; looked at between two events, each of which takes 4 s at worst."""
 
 _DAY = timedelta(days=1)
 _FOLD = re.compile(rb"(?:\r?\n)+[ \t]")

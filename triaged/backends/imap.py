@@ -6,12 +6,13 @@ import re
 import select
 import socket
 import ssl
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from imaplib import IMAP4
-from typing import Any, Literal
+from typing import Literal
 
 from imapclient import DELETED, SEEN, IMAPClient, SocketTimeout
 from imapclient.exceptions import LoginError
@@ -78,15 +79,20 @@ class ImapMailbox:
         self._validity = 0
         self._uid_next = 0
         self._highest_told: int | None = None
+        self._woken = threading.Event()
         self._wake_pair: tuple[socket.socket, socket.socket] | None = None
 
     def connect(self) -> None:
         """Connect, log in and open the folder. Raises: Transient, Permanent, LoginRefused, Gone (no such folder)."""
         self._drop()
+        self._client = _open(self._settings)
+        try:
+            self._select(self._client, writable=False)
+        except Permanent:
+            self._drop()
+            raise
         if self._wake_pair is None:
             self._wake_pair = _wake_pair()
-        self._client = _open(self._settings)
-        self._select(self._client, writable=False)
 
     def keys_after(self, cursor: str | None) -> tuple[str, ...]:
         """Keys above the cursor, by UID; all of them when the cursor is of another UIDVALIDITY."""
@@ -133,6 +139,7 @@ class ImapMailbox:
 
     def wake(self) -> None:
         """End a `wait`, or the next one if none is under way."""
+        self._woken.set()
         pair = self._wake_pair
         if pair is not None:
             with suppress(OSError):
@@ -208,7 +215,9 @@ class ImapMailbox:
             octets |= _fetch_part(client, large, f"BODY.PEEK[HEADER]<0.{limit}>")
         return octets
 
-    def _raw(self, uid: int, received: Any, octets: bytes, size_bytes: int) -> Raw:
+    def _raw(self, uid: int, received: datetime | None, octets: bytes, size_bytes: int) -> Raw:
+        if received is None:
+            received = datetime.now(UTC)  # imapclient's answer to an INTERNALDATE that is none
         if len(octets) > 0 and size_bytes <= self._max_message_bytes:
             size_bytes = len(octets)  # Exchange estimates RFC822.SIZE; what came whole has its own length
         locator = Locator(self.name, self.folder, f"{self._validity}/{uid}")
@@ -221,7 +230,9 @@ class ImapMailbox:
         poller.register(self._wake_pair[0], select.POLLIN)
         if server is not None:
             poller.register(server, select.POLLIN)
-        poller.poll(max(timeout_s, 0) * 1000)
+        if not self._woken.is_set():
+            poller.poll(max(timeout_s, 0) * 1000)
+        self._woken.clear()
         with suppress(OSError):
             self._wake_pair[0].recv(4096)
 

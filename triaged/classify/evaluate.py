@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from triaged.model import Verdict
+
+Origin = Literal["real", "written", "sentence"]
 
 BINS = 10
 """Bins of the calibration error (ECE, equal width)."""
@@ -20,7 +22,7 @@ class Row:
 
     labels: category → does it apply; a category that is missing was not judged. group: rows of one group (a
     sender) are never on both sides of a fold. body: as the caller wants it judged, usually the new text only.
-    span: the words that carry the label, may be empty. real: a real mail, fit to calibrate on.
+    span: the words that carry the label, may be empty. origin: `sentence` is not a whole mail and only learned from.
     """
 
     row_id: str
@@ -30,7 +32,7 @@ class Row:
     labels: Mapping[str, bool]
     language: str = ""
     span: str = ""
-    real: bool = False
+    origin: Origin = "written"
 
     @property
     def judged(self) -> str:
@@ -77,8 +79,9 @@ class Report:
         return {"mails": self.mails, **rest, "categories": categories}
 
 
-def read_rows(path: Path, *, new_text: Callable[[str], str] = str, real: bool = False) -> list[Row]:
-    """Rows of a JSON lines file: id, subject, from, body, labels (`["other"]` or categories), perhaps language, span, owner.
+def read_rows(path: Path, *, new_text: Callable[[str], str] = str, origin: Origin = "written") -> list[Row]:
+    """Rows of a JSON lines file: id, subject, from, body, labels (`["other"]` or categories); perhaps language, span,
+    owner.
 
     Every category named anywhere in the file counts as judged in every row. Raises: OSError, ValueError, KeyError.
     """
@@ -93,7 +96,7 @@ def read_rows(path: Path, *, new_text: Callable[[str], str] = str, real: bool = 
             labels={category: category in each["labels"] for category in categories},
             language=each.get("language", ""),
             span=each.get("span") or "",
-            real=real,
+            origin=origin,
         )
         for each in told
     ]
@@ -156,7 +159,7 @@ def f1(chosen: Sequence[bool], truths: Sequence[bool]) -> tuple[float, float, fl
 
 
 def average_precision(scores: Sequence[float], truths: Sequence[bool]) -> float:
-    """Mean over the true ones of the precision at their score; equal scores count as one step. 0.0 without a true one."""
+    """Mean over the true ones of the precision at their score; equal scores are one step; 0.0 without a true one."""
     total = sum(truths)
     ranked = sorted(zip(scores, truths, strict=True), reverse=True)
     area, seen, hits, at = 0.0, 0, 0, 0

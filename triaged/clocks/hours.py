@@ -20,14 +20,14 @@ MAX_DAYS = 3_660
 
 _MINUTES_A_DAY = 24 * 60
 _MIDNIGHT = time(0, 0)
-_SPAN = re.compile(r"(\d{1,7})\s*(business |working )?\s*([a-z]+)")
+_SPAN = re.compile(r"([0-9]{1,7})\s*(business |working )?\s*([a-z]+)")
 _UNITS = {
     "m": 1, "min": 1, "mins": 1, "minute": 1, "minutes": 1,
     "h": 60, "hour": 60, "hours": 60,
     "d": _MINUTES_A_DAY, "day": _MINUTES_A_DAY, "days": _MINUTES_A_DAY,
     "w": 7 * _MINUTES_A_DAY, "week": 7 * _MINUTES_A_DAY, "weeks": 7 * _MINUTES_A_DAY,
 }  # fmt: skip
-_TIMES = re.compile(r"(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})")
+_TIMES = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*[-–]\s*([0-9]{1,2}):([0-9]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def open_intervals(start: datetime, end: datetime, hours: Hours) -> tuple[Interv
     """What is open within [start, end), in order, UTC; times that touch are one interval."""
     merged: list[Interval] = []
     for opens, closes in _openings(start, hours):
-        if opens >= end:
+        if max(opens, start) >= end:
             break
         opens, closes = max(opens, start.astimezone(UTC)), min(closes, end.astimezone(UTC))
         if merged and merged[-1].end == opens:

@@ -1,0 +1,53 @@
+# triaged: one target per habit; `make` alone lists them. Everything lives in .venv inside the checkout.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/base ## the whole job on a made-up firm: 60 mails in, log, answers and calendar in ./demo
+	@$(BIN)/triaged demo
+
+test: .venv/dev ## the tests; servers that are not installed are skipped by name
+	@$(BIN)/python -m pytest
+
+check: fmt-check lint types docs test ## all that must be green before a change lands (CI runs this)
+
+bench: .venv/dev ## speed and memory beside a floor measured in the same run (needs Dovecot)
+	@$(BIN)/python -m tests.bench
+
+docs: .venv/dev ## the README map is true; what the documents name exists
+	@$(BIN)/python -m pytest tests/house
+
+fmt: .venv/dev ## format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+fmt-check: .venv/dev
+	@$(BIN)/ruff format --check .
+
+lint: .venv/dev ## ruff and the layers
+	@$(BIN)/ruff check . && $(BIN)/lint-imports
+
+types: .venv/dev ## mypy, strict
+	@$(BIN)/mypy
+
+model: .venv/dev ## build the shipped model from our examples and ../shared/nlp
+	@$(BIN)/triaged train --shared ../shared/nlp --out triaged/classify/model
+
+clean: ## remove the virtual environment and the demo
+	@rm -rf .venv demo
+
+.venv/base: pyproject.toml
+	@echo "making .venv and installing triaged (a minute or two) …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --quiet --editable .
+	@touch $@
+
+.venv/dev: .venv/base
+	@echo "installing what the tests need …"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --group dev
+	@touch $@
+
+.PHONY: help demo test check bench docs fmt fmt-check lint types model clean
