@@ -140,12 +140,12 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="Do what there is, then end.")] = False,
 ) -> None:
     """Watch the mailboxes and do the work until SIGTERM; SIGHUP loads rules and templates anew."""
-    from triaged.wire import parts_of, unreachable, written_problems
+    from triaged.wire import parts_of, state_problems, unreachable, written_problems
     from triaged.worker.service import Service
 
     loaded = _config(config)
     _log_to_stderr(loaded.service.log_level)
-    problems = (*written_problems(loaded), *unreachable(loaded))
+    problems = (*state_problems(loaded), *written_problems(loaded), *unreachable(loaded))
     if len(problems) > 0:
         raise ConfigError(problems)
     failures = Service(parts_of(loaded)).run(once=once)

@@ -27,7 +27,7 @@ from triaged.model import (
     Planned,
     SendAck,
 )
-from triaged.playbook import Case, Colleague, local_words
+from triaged.playbook import Case, Colleague, day_words, local_words
 from triaged.rules.grammar import SendPolicy
 
 SHOWN_TEXT_CHARACTERS = 2_000
@@ -103,7 +103,7 @@ def _acknowledgement(case: Case, acknowledge: Acknowledge) -> SendAck:
             "account": case.account.name if case.account is not None else "",
             "category": case.verdict.chosen[0] if len(case.verdict.chosen) > 0 else "other",
             "reference": case.reference,
-            "due": local_words(case.due, case.zone, case.language) if case.due is not None else "",
+            "due": day_words(case.due, case.zone, case.language) if case.due is not None else "",
             "subject": message.subject,
             "team": case.playbook.team,
             "desk": case.role.address,

@@ -22,6 +22,18 @@ from triaged.rules.match import Handling
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no letter that is read as another on the telephone."""
 REFERENCE_LETTERS = 7
+_DAY = {
+    "en": "EEEE, d MMMM y",
+    "de": "EEEE, d. MMMM y",
+    "fr": "EEEE d MMMM y",
+    "es": "EEEE d 'de' MMMM 'de' y",
+    "it": "EEEE d MMMM y",
+    "nl": "EEEE d MMMM y",
+    "pt": "EEEE, d 'de' MMMM 'de' y",
+}
+"""Unicode date patterns (UTS 35), as a letter of that language has them."""
+_CLOCK = {"de": "HH:mm 'Uhr'", "fr": "HH'h'mm"}
+_TIME = {language: f"{day}, {_CLOCK.get(language, 'HH:mm')}" for language, day in _DAY.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +142,16 @@ def reference(message_key: str) -> str:
     return "T-" + "".join(_ALPHABET[number >> (5 * place) & 31] for place in reversed(range(REFERENCE_LETTERS)))
 
 
+def day_words(moment: datetime, zone: str, language: str) -> str:
+    """A day as a person promises it: `Tuesday, 17 November 2026` in `language`, English where unknown."""
+    return _words(moment, zone, language, _DAY)
+
+
 def local_words(moment: datetime, zone: str, language: str) -> str:
     """A time as a person writes it: `Tuesday, 17 November 2026, 17:30` in `language`, English where unknown."""
-    local = moment.astimezone(ZoneInfo(zone))
-    pattern = {"en": "EEEE, d MMMM y, HH:mm", "es": "EEEE d 'de' MMMM 'de' y, HH:mm"}.get(
-        language, "EEEE d MMMM y, HH:mm"
-    )
-    if language == "de":
-        pattern = "EEEE, d. MMMM y, HH:mm 'Uhr'"
-    known = language if language in {"en", "de", "fr", "es", "it", "nl", "pt"} else "en"
-    return format_datetime(local, pattern, locale=known)
+    return _words(moment, zone, language, _TIME)
+
+
+def _words(moment: datetime, zone: str, language: str, pattern: Mapping[str, str]) -> str:
+    known = language if language in pattern else "en"
+    return format_datetime(moment.astimezone(ZoneInfo(zone)), pattern[known], locale=known)

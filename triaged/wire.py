@@ -277,7 +277,7 @@ def _try_out(where: str, attempt: Callable[[], object]) -> Iterator[Problem]:
 
 def written_problems(config: Config) -> tuple[Problem, ...]:
     """What is wrong in what people wrote, as far as it can be told without the model."""
-    problems = [*_state_problems(config), *settings_problems(config)]
+    problems = list(settings_problems(config))
     try:
         rules_and_templates(config)
     except ConfigError as error:
@@ -287,24 +287,20 @@ def written_problems(config: Config) -> tuple[Problem, ...]:
 
 def all_problems(config: Config, *, connect: bool) -> tuple[Problem, ...]:
     """Everything that would keep the service from running as meant, the rules' examples too."""
+    problems = tuple(state_problems(config))
     try:
         build_playbook(config, dry=True)
-        problems: tuple[Problem, ...] = ()
     except ConfigError as error:
-        problems = error.problems
+        problems = (*problems, *error.problems)
     return (*problems, *(unreachable(config) if connect else ()))
 
 
-def _state_problems(config: Config) -> Iterator[Problem]:
-    """The state folder must be ours to write."""
-    folder = config.state_dir
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        yield Problem("service.state_dir", f"{folder} cannot be made: {error.strerror}")
-        return
-    if not os.access(folder, os.W_OK | os.X_OK):
-        yield Problem("service.state_dir", f"{folder} cannot be written by this user")
+def state_problems(config: Config) -> Iterator[Problem]:
+    """The state folder, or the folder that it will be made in, must be ours to write."""
+    folder = config.state_dir.resolve()
+    standing = next(each for each in (folder, *folder.parents) if each.exists())
+    if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
+        yield Problem("service.state_dir", f"{standing} cannot be written by this user")
 
 
 def parts_of(config: Config) -> Parts:

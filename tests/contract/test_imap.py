@@ -216,6 +216,17 @@ def test_a_server_that_hangs_up_in_idle_is_seen_at_once(ending: str) -> None:
         box.close()
 
 
+def test_a_push_told_before_the_wait_is_not_waited_for_again() -> None:
+    """A server may tell of a new mail in its answer to FETCH and then never again."""
+    with imap_server({"IDLE": "+ idling", "DONE": "% OK done"}, searches=["1", "2"]) as server:
+        box = mailbox(plain(server))
+        assert box.keys_after(None) == ("7/1",)
+        started = time.monotonic()
+        box.wait(15)
+        assert time.monotonic() - started < 1
+        box.close()
+
+
 def test_without_idle_wait_ends_by_time_and_by_wake() -> None:
     with imap_server({"CAPABILITY": "* CAPABILITY IMAP4rev1\n% OK done"}) as server:
         box = mailbox(plain(server))
@@ -257,7 +268,7 @@ def test_a_new_uidvalidity_makes_all_mails_new(dovecot: Dovecot, folder: str) ->
 
 def test_a_message_that_the_server_will_not_give_holds_up_no_other() -> None:
     facts = '* {} FETCH (UID {} RFC822.SIZE 5 INTERNALDATE "02-Nov-2026 09:00:00 +0000")'
-    answers = {"CAPABILITY": "* CAPABILITY IMAP4rev1\n% OK done", "SEARCH": "* SEARCH 1 2 3\n% OK done"}
+    answers = {"CAPABILITY": "* CAPABILITY IMAP4rev1\n% OK done", "SEARCH": "* SEARCH 1 2 3 4\n% OK done"}
 
     def serve(line: Line, _: ScriptedServer) -> None:
         line.say("* OK ready")
@@ -265,11 +276,13 @@ def test_a_message_that_the_server_will_not_give_holds_up_no_other() -> None:
             tag, *words = line.hear().split()
             command = " ".join(words)
             if "RFC822.SIZE" in command:
-                line.say("\n".join(facts.format(uid, uid) for uid in (1, 2, 3)) + f"\n{tag} OK done")
-            elif command.startswith("UID FETCH 1,2,3"):
+                line.say("\n".join(facts.format(uid, uid) for uid in (1, 2, 3, 4)) + f"\n{tag} OK done")
+            elif command.startswith("UID FETCH 1,2,3,4"):
                 line.say(f"{tag} NO [SERVERBUG] cannot read one of them")
             elif command.startswith("UID FETCH 2"):
                 line.say(f"{tag} NO [SERVERBUG] cannot read it")
+            elif command.startswith("UID FETCH 4"):
+                line.say(f"{tag} NO [EXPUNGEISSUED] somebody deleted it just now")
             elif command.startswith("UID FETCH"):
                 line.say(f"* {words[2]} FETCH (UID {words[2]} BODY[] {{5}}\nmail{words[2]})\n{tag} OK done")
             elif words[0] == "EXAMINE":

@@ -24,15 +24,16 @@ from typing import Any
 
 from tests.crash.faults import FAULTS
 from tests.crash.points import Point, Points
+from tests.crash.sites import ACCOUNTS, mails
 from triaged import wire
 from triaged.accounts.match import directory
 from triaged.config import load_config
 from triaged.log.read import Reader
 from triaged.log.store import Log
-from triaged.model import Raw
+from triaged.model import Locator, Raw
 from triaged.playbook import Playbook
 from triaged.worker import intake, service, writer
-from triaged.worker.service import Service
+from triaged.worker.service import Service, utc_now
 from triaged.worker.triage import Loaded, Triaged, Unreadable, triage
 
 IDLE_S = 0.02
@@ -67,7 +68,7 @@ def main() -> None:
     """Load everything, say the port, then fork for every order until killed."""
     config = load_config(Path(sys.argv[1]))
     model, written = wire.model_of(config), wire.rules_and_templates(config)
-    wire.build_playbook(config, dry=True)
+    _decide_once(wire.build_playbook(config, dry=True))
     vars(wire).update(model_of=lambda _: model, rules_and_templates=lambda _: written)
     vars(service).update(TriageProcess=TriageHere)
     vars(intake).update(IDLE_S=IDLE_S)
@@ -76,6 +77,14 @@ def main() -> None:
     with _Server(("127.0.0.1", 0), _Life) as server:
         print(server.server_address[1], flush=True)
         server.serve_forever()
+
+
+def _decide_once(playbook: Playbook) -> None:
+    """The first mail loads languages and templates (5 s measured, most of it spaCy's French)."""
+    now = utc_now()
+    raws = [Raw(Locator("desk", "inbox", str(size)), now, octets, size) for size, octets in enumerate(mails(now))]
+    decided = triage(raws, playbook=playbook, accounts=directory(ACCOUNTS), reader=None, now=now)
+    assert all(isinstance(each, Triaged) for each in decided)
 
 
 class _Server(socketserver.ForkingMixIn, socketserver.TCPServer):

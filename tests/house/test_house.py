@@ -84,13 +84,13 @@ def test_modules_are_short() -> None:
 
 
 def test_broad_excepts_stand_where_the_design_allows() -> None:
-    """Per message, per effect, at the parse and at the group commit; each with its reason."""
+    """Per message, per effect, at the parse, at the group commit; tidying up and raising again does not count."""
     found = set()
     for path in (ROOT / "triaged").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            broad = isinstance(node, ast.ExceptHandler) and (
-                node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException")
-            )
-            if broad:
+            if not isinstance(node, ast.ExceptHandler):
+                continue
+            broad = node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException")
+            if broad and not (isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None):
                 found.add(path.relative_to(ROOT / "triaged").as_posix())
-    assert found == {"mail/parse.py", "worker/triage.py", "worker/lane.py", "worker/writer.py", "log/store.py"}
+    assert found == {"mail/parse.py", "worker/triage.py", "worker/lane.py", "worker/writer.py"}

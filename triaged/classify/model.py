@@ -28,7 +28,7 @@ MAX_CHARS = 4_000
 """Characters read of a text: bounds the time; longer mails say what they want before that."""
 MAX_SENTENCES = 40
 """Sentences scored one by one."""
-SENTENCE_SHARE = 0.3
+SENTENCE_SHARE = 0.5
 """How much the strongest sentence counts against the whole text (measured likewise)."""
 MIN_EVIDENCE = 0.3
 """A sentence that scores less is not shown as evidence."""
