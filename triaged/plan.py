@@ -10,6 +10,7 @@ from typing import Any
 
 from triaged.errors import Permanent
 from triaged.mail.compose import compose
+from triaged.mail.parse import ONLY_HEAD
 from triaged.mail.render import Rendered, render
 from triaged.model import (
     WHEN,
@@ -244,8 +245,8 @@ def _call_words(call: Call | None, zone: str, language: str) -> str:
 
 def questions(case: Case, *, call_problem: str) -> Iterator[str]:
     """What a person must be asked about this mail, beside what could not be written."""
-    if case.message.size_bytes > case.playbook.max_message_bytes:
-        yield f"Only the head of this mail was read: it has {case.message.size_bytes // 1_000_000} MB."
+    if ONLY_HEAD in case.message.defects:
+        yield f"Only the head of this mail was read: it has {case.message.size_bytes / 1_000_000:.1f} MB."
     if call_problem != "":
         yield call_problem
     escalate = case.handling.escalate

@@ -60,7 +60,6 @@ class Playbook:
     """All that people wrote down: rules, templates, model, hours, people. Loaded once, swapped whole.
 
     due: span by priority. notice: no call sooner. envelope_sender: of acknowledgements, `""` for `<>`.
-    max_message_bytes: of a larger mail only the head was fetched.
     """
 
     model: Model
@@ -80,7 +79,6 @@ class Playbook:
     language: str
     envelope_sender: str
     call_location: str
-    max_message_bytes: int
     secret: bytes
 
 

@@ -172,7 +172,6 @@ def build_playbook(config: Config, *, dry: bool = False) -> Playbook:
         language=config.firm.language,
         envelope_sender=config.outgoing.envelope_sender,
         call_location=config.calls.location,
-        max_message_bytes=config.triage.max_message_mb * 1_000_000,
         secret=b"" if dry else secret_of(config),
     )
     if len(wrong := tuple(failing(playbook, folder=config.path(config.service.rules_dir)))) > 0:

@@ -65,8 +65,12 @@ def bench(
     if not dovecot_server.is_installed():
         Console(stderr=True).print(f"the bench {dovecot_server.NEEDS}")
         raise typer.Exit(1)
-    with _progress() as bar, _site() as site, running_dovecot() as dovecot, running_sink() as sink:
-        figures = _measure(Bench(site, dovecot, sink, bar), mails, rounds=rounds, singles=singles)
+    try:
+        with _progress() as bar, _site() as site, running_dovecot() as dovecot, running_sink() as sink:
+            figures = _measure(Bench(site, dovecot, sink, bar), mails, rounds=rounds, singles=singles)
+    except RuntimeError as error:
+        Console(stderr=True).print(f"the bench cannot go on: {error}", markup=False)
+        raise typer.Exit(1) from None
     if as_json:
         print(json.dumps({title: value for title, _, value, _ in _rows(figures)}, indent=1))
     else:

@@ -13,6 +13,7 @@ from tests.bench.mails import make_mails
 from triaged.accounts.match import directory
 from triaged.accounts.read_csv import read_accounts
 from triaged.config import load_config
+from triaged.errors import ConfigError
 from triaged.model import Locator, Raw, SendAck
 from triaged.wire import build_playbook
 from triaged.worker.triage import Triaged, triage
@@ -37,9 +38,12 @@ class Judging:
 
 
 def judging(settings: Path, accounts: Path, mails: Sequence[bytes]) -> Judging:
-    """Judge all mails once, in batches as the worker does."""
+    """Judge all mails once, in batches as the worker does. Raises: RuntimeError (rules, templates)."""
     began = time.monotonic()
-    playbook = build_playbook(load_config(settings), dry=True)
+    try:
+        playbook = build_playbook(load_config(settings), dry=True)
+    except ConfigError as error:  # its problems do not travel between processes
+        raise RuntimeError(str(error)) from None
     loaded = time.monotonic()
     known, now = directory(read_accounts(accounts, people=frozenset())), datetime.now(UTC)
     raws = [Raw(Locator("desk", "INBOX", f"1/{n}"), now, mail, len(mail)) for n, mail in enumerate(mails, start=1)]

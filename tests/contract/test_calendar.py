@@ -119,6 +119,7 @@ BUSY = {
         ["DTSTART:20261120T090000Z", "DTEND:20261124T100000Z"],
         [(START, at(24, 10))],
     ),
+    "one around the whole window": (["DTSTART:20260901T090000Z", "DTEND:20270301T100000Z"], [(START, END)]),
     "one that recurs since years, over the end of summer time": (
         ["DTSTART;TZID=Europe/Berlin:20240702T090000", "DURATION:PT30M", "RRULE:FREQ=WEEKLY;UNTIL=20261201T080000Z"],
         [(at(24, 8), at(24, 8, 30)), (at(1, 8, month=12), at(1, 8, 30, month=12))],

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 
 from icalendar import Calendar
 
@@ -106,7 +107,7 @@ def _outside(log: sqlite3.Connection, site: Site) -> Iterator[str]:
             yield f"{effect.key} is {state} and happened {number} times"
     yield from (f"{name} happened and nothing asked for it" for name in (*times, *calendar) if name not in known)
     times_of = sorted(_times(octets) for octets in site.events())
-    if any(later[0] < sooner[1] for sooner, later in zip(times_of, times_of[1:], strict=False)):
+    if any(later[0] < sooner[1] for sooner, later in pairwise(times_of)):
         yield "two calls lie over each other"
 
 

@@ -123,7 +123,9 @@ class Points:
 
 
 def _sql_name(sql: str) -> str:
-    return "SQL " + re.sub("[0-9]+", "N", " ".join(sql.split()[:SQL_WORDS]))[:60]
+    """Its first words, without numbers and the random names of sqlite-utils' savepoints."""
+    words = re.sub(r"sqlite_utils_\w+", "sqlite_utils", " ".join(sql.split()[:SQL_WORDS]))
+    return "SQL " + re.sub("[0-9]+", "N", words)[:60]
 
 
 def read_trace(trace: Path) -> list[Point]:

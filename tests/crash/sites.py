@@ -129,7 +129,9 @@ def mails(now: datetime) -> list[bytes]:
         number = _MAILS.index((sender, subject, words, more))
         date = format_datetime(now - timedelta(minutes=30 - number))
         head = f"From: <{sender}>\r\nTo: <desk@harbour.example>\r\nSubject: {subject}\r\nDate: {date}\r\n"
-        written.append(f"{head}Message-ID: <{number}@client.example>\r\n{more}\r\nGood day,\r\n\r\n{words}\r\n".encode())
+        written.append(
+            f"{head}Message-ID: <{number}@client.example>\r\n{more}\r\nGood day,\r\n\r\n{words}\r\n".encode()
+        )
     return written
 
 
@@ -167,6 +169,8 @@ def pattern_site(folder: Path) -> Path:
     (folder / "calendars/lena").mkdir(parents=True)
     for part in ("cur", "new", "tmp"):
         (folder / "mail/inbox" / part).mkdir(parents=True)
+    for number, octets in enumerate(mails(datetime.now(UTC))):
+        (folder / f"mail/inbox/new/{number}.mail").write_bytes(octets)
     (folder / "secret-smtp").write_text("desk-password\n")
     log = Log(folder / "state/triaged.db")
     with log.transaction():
@@ -184,7 +188,7 @@ def all_maildir(pattern: Path) -> Kind:
     """Mailbox and outgoing mail are Maildirs: nothing may ever be left in doubt."""
 
     def lay_out(folder: Path, name: str) -> Site:
-        _copy(pattern, folder)
+        shutil.copytree(pattern, folder)
         _configure(folder, _MAILDIR_IN, _MAILDIR_OUT, f"{name}.example")
         return _on_maildir(folder, lambda: _in_maildir(folder / "mail/outgoing"))
 
@@ -195,7 +199,7 @@ def over_smtp(pattern: Path, server: SmtpServer) -> Kind:
     """Mails leave by SMTP and no copy is kept: what was under way when it was killed cannot be known."""
 
     def lay_out(folder: Path, name: str) -> Site:
-        _copy(pattern, folder)
+        shutil.copytree(pattern, folder)
         _configure(folder, _MAILDIR_IN, _smtp(server, keep_sent_in=""), f"{name}.example")
         return _on_maildir(folder, lambda: _taken(server, name))
 
@@ -209,12 +213,12 @@ def on_dovecot(pattern: Path, server: SmtpServer, dovecot: Dovecot) -> Kind:
         file.writelines(f"s{n}@example.test:{{PLAIN}}s{n}-password::::::\n" for n in range(USERS))
 
     def lay_out(folder: Path, name: str) -> Site:
-        _copy(pattern, folder)
+        shutil.copytree(pattern, folder)
         mailbox = _IMAP_IN.format(port=dovecot.imaps_port, user=name, ca_file=dovecot.authority.ca_file)
         _configure(folder, mailbox, _smtp(server, keep_sent_in="desk"), f"{name}.example")
         (folder / "secret-imap").write_text(f"{name}-password\n")
-        for octets in mails(datetime.now(UTC)):
-            dovecot.deliver(octets, to=name)
+        for path in sorted((pattern / "mail/inbox/new").iterdir()):
+            dovecot.deliver(path.read_bytes(), to=name)
         return Site(
             folder,
             lambda: _taken(server, name),
@@ -229,17 +233,9 @@ def _smtp(server: SmtpServer, *, keep_sent_in: str) -> str:
     return _SMTP_OUT.format(port=server.port, ca_file=server.authority.ca_file, keep_sent_in=keep_sent_in)
 
 
-def _copy(pattern: Path, folder: Path) -> None:
-    shutil.copytree(pattern, folder)
-
-
 def _on_maildir(folder: Path, sent: Callable[[], list[bytes]]) -> Site:
-    for number, octets in enumerate(mails(datetime.now(UTC))):
-        (folder / f"mail/inbox/new/{number}.mail").write_bytes(octets)
     inbox = folder / "mail/inbox"
-    return Site(
-        folder, sent, lambda: _ids(_in_maildir(inbox)), lambda: _ids(_in_maildir(inbox / f".{FILED}"))
-    )
+    return Site(folder, sent, lambda: _ids(_in_maildir(inbox)), lambda: _ids(_in_maildir(inbox / f".{FILED}")))
 
 
 def _in_maildir(folder: Path) -> list[bytes]:

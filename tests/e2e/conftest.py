@@ -42,7 +42,9 @@ class MailServers:
 def servers(dovecot: Dovecot, smtp_server: SmtpServer) -> MailServers:
     for user in ("desk", "ann", "bob"):
         with dovecot.client(user) as client:
-            for _, _, folder in client.list_folders():
+            for marks, _, folder in client.list_folders():
+                if b"\\NoSelect" in marks or b"\\Noselect" in marks:
+                    continue
                 client.select_folder(folder)
                 if len(uids := client.search()) > 0:
                     client.delete_messages(uids)

@@ -200,6 +200,7 @@ def look_at(octets: bytes) -> tuple[bool, bool]:
     return read, told
 
 
+@pytest.mark.filterwarnings("ignore::icalendar.error.GloballyUniqueTZIDGuessed")
 @pytest.mark.skipif(not ICS.is_dir(), reason="needs ../shared/mail/ics")
 def test_other_peoples_files_raise_only_our_own_errors() -> None:
     files = sorted(path for path in ICS.rglob("*") if path.is_file())
@@ -211,6 +212,7 @@ def test_other_peoples_files_raise_only_our_own_errors() -> None:
     assert time.perf_counter() - started < 60, "6 s were measured"
 
 
+@pytest.mark.filterwarnings("ignore::icalendar.error.GloballyUniqueTZIDGuessed")
 @pytest.mark.skipif(not ICS.is_dir(), reason="needs ../shared/mail/ics")
 def test_mutilated_files_raise_only_our_own_errors() -> None:
     files = [path for path in sorted(ICS.rglob("*.ics")) if path.stat().st_size < 3_000]

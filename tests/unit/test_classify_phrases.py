@@ -95,3 +95,13 @@ def test_importing_the_room_does_not_import_spacy() -> None:
     code += "print(sorted({name.partition('.')[0] for name in sys.modules} & {'spacy', 'numpy', 'thinc'}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_memory_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from triaged.classify import phrases
+
+    monkeypatch.setattr(phrases, "MAX_WORDS_KEPT", 500)
+    index = PhraseIndex(["cancel it"])
+    for number in range(2_000):
+        assert len(index.find(f"Please w{number}x cancel it, y{number}z.")) == 1
+    assert len(index._nlp.vocab.strings) < 3_000

@@ -39,6 +39,9 @@ _RECIPIENTS = (
 )
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 
+ONLY_HEAD = "only the head of the mail was fetched"
+"""The defect of a mail that is over the size limit, or that the server would not give whole."""
+
 
 def parse(raw: Raw, *, border: Border) -> Message:
     """Read a mail. Total: whatever the octets are, a `Message` comes back, and `defects` says what was broken."""
@@ -50,7 +53,7 @@ def parse(raw: Raw, *, border: Border) -> Message:
 
 def _parse(raw: Raw, border: Border) -> Message:
     octets = _normal(raw.octets[:MAX_MAIL_BYTES])
-    defects = ["only the head of the mail was fetched"] if len(raw.octets) < raw.size_bytes else []
+    defects = [ONLY_HEAD] if len(raw.octets) < raw.size_bytes else []
     root, broken = mime.read(octets)
     defects += broken
     fields, parts = root.fields, list(_flat(root))

@@ -90,6 +90,7 @@ class Lane:
         left_s = LONGEST_SLEEP_S
         if due_ms is not None:
             left_s = min(left_s, max(0.0, (from_ms(due_ms) - self._around.clock()).total_seconds()))
+        self._around.beats.retire(self.part)  # waiting for work is no hang, however short `stall_s` is
         self.wake.wait(left_s)
 
     def _connect(self) -> bool:

@@ -1,0 +1,99 @@
+"""Sites and moments in, what became of each after kill and restart out: several at once, bounded in number."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from tests.crash.checks import Expected, expected_of, is_idle, problems, with_persons
+from tests.crash.nursery import Nursery
+from tests.crash.points import Point, read_trace
+from tests.crash.sites import Kind, Site
+
+AT_ONCE = 4
+"""Two cores; half of a life is waiting for the disk and for servers."""
+RESTARTS = 3
+EVERY_MOMENT = os.environ.get("TRIAGED_CRASH_ALL") == "1"
+
+_numbers = count()
+
+
+@dataclass(slots=True)
+class Trial:
+    """One site's story: the moments it was killed at, and what was wrong in the end."""
+
+    wanted: tuple[Point, ...]
+    killed_at: list[Point] = field(default_factory=list)
+    with_persons: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+class Bench:
+    """One kind of site with its undisturbed run to compare with. doubts: whether a killed sending may stay unknown."""
+
+    def __init__(self, nursery: Nursery, kind: Kind, folder: Path, *, doubts: bool, fault: str | None = None) -> None:
+        self._nursery, self._kind, self._folder, self._fault, self._doubts = nursery, kind, folder, fault, doubts
+        site = self.new_site()
+        failures = nursery.life(site.folder, trace="trace")
+        assert failures == []
+        self.moments = read_trace(site.folder / "trace")
+        self.expected: Expected = expected_of(site)
+        assert problems(site, self.expected, doubtful=0) == []
+
+    def new_site(self) -> Site:
+        name = f"s{next(_numbers)}"
+        return self._kind(self._folder / name, name)
+
+    def killed_at(self, plan: Iterable[tuple[Point, ...]]) -> Iterator[Trial]:
+        """A trial for each element of `plan`: the moments at which its first lives are killed."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            yield from pool.map(self.trial, plan)
+
+    def trial(self, wanted: tuple[Point, ...]) -> Trial:
+        """Live and be killed as wanted, then live undisturbed until nothing is left to do, then look."""
+        site, trial = self.new_site(), Trial(wanted)
+        for number, moment in enumerate(wanted):
+            answer = self._nursery.life(site.folder, trace=f"trace-{number}", kill_at=moment, fault=self._fault)
+            if answer is None:
+                last = read_trace(site.folder / f"trace-{number}")[-1]
+                assert last == moment, f"died at {last} instead of {moment}: {self._nursery.said.read_text()[-2000:]}"
+                trial.killed_at.append(moment)
+        self.bring_to_end(site, trial)
+        return trial
+
+    def bring_to_end(self, site: Site, trial: Trial) -> None:
+        """Restart until idle, then look; a site on which all is well is thrown away."""
+        for number in range(RESTARTS):
+            answer = self._nursery.life(site.folder, trace=f"trace-restart-{number}", fault=self._fault)
+            assert answer is not None
+            trial.problems.extend(answer)
+            if is_idle(site):
+                break
+        doubtful = len(trial.killed_at) if self._doubts else 0
+        trial.problems.extend(problems(site, self.expected, doubtful=doubtful))
+        trial.with_persons = with_persons(site)
+        if len(trial.problems) == 0:
+            shutil.rmtree(site.folder)
+
+
+def chosen(moments: Sequence[Point], number: int) -> list[Point]:
+    """The first of each name, and others evenly, `number` in all unless every moment is wanted."""
+    if EVERY_MOMENT:
+        return list(moments)
+    firsts = [moment for moment in moments if moment[1] == 1]
+    others = [moment for moment in moments if moment[1] > 1]
+    wanted = max(0, number - len(firsts))
+    step = max(1.0, len(others) / wanted) if wanted > 0 else 1.0
+    return [*firsts, *(others[int(place * step)] for place in range(min(wanted, len(others))))]
+
+
+def twice(points: Sequence[Point], moments: Sequence[Point], *, seed: int) -> list[tuple[Point, ...]]:
+    """Each point alone, every third followed by a second kill of the restarted worker at a moment drawn by chance."""
+    draw = random.Random(seed)
+    return [(point, draw.choice(moments)) if number % 3 == 0 else (point,) for number, point in enumerate(points)]
