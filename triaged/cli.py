@@ -30,6 +30,7 @@ app = typer.Typer(
     help="Triage of shared client mailboxes: requests, complaints, renewals.",
     no_args_is_help=True,
     rich_markup_mode="rich",
+    pretty_exceptions_enable=False,  # its frames go to the journal, and with local variables, passwords too
 )
 accounts_app = typer.Typer(help="The clients: import them from a CSV file, list them.", no_args_is_help=True)
 app.add_typer(accounts_app, name="accounts")
@@ -145,7 +146,7 @@ def run(
 
     loaded = _config(config)
     _log_to_stderr(loaded.service.log_level)
-    problems = (*state_problems(loaded), *written_problems(loaded), *unreachable(loaded))
+    problems = (*state_problems(loaded), *written_problems(loaded)) or tuple(unreachable(loaded))
     if len(problems) > 0:
         raise ConfigError(problems)
     failures = Service(parts_of(loaded)).run(once=once)

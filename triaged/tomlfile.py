@@ -71,9 +71,10 @@ def parse_toml(octets: bytes, *, name: str) -> TomlFile:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`"; did you mean 'x'?"` for the nearest known word, or `""`."""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    """`"; did you mean 'x'?"` for the nearest known word whatever its case, or `""`."""
+    by_lower = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f"; did you mean '{by_lower[near[0]]}'?" if near else ""
 
 
 def _syntax_problem(name: str, text: str, message: str) -> Problem:

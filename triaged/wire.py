@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -46,14 +47,15 @@ def secret_of(config: Config) -> bytes:
     """The key of our Message-IDs and UIDs, made once, mode 0600. It must outlive restarts: it finds what was sent."""
     path = config.state_dir / "secret"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(SECRET_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
+    if not path.exists():
+        draft = path.with_name(f"secret.{os.getpid()}.tmp")  # or a kill before the write leaves an empty key for ever
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(SECRET_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
     return path.read_bytes()
 
 
@@ -285,13 +287,13 @@ def written_problems(config: Config) -> tuple[Problem, ...]:
 
 
 def all_problems(config: Config, *, connect: bool) -> tuple[Problem, ...]:
-    """Everything that would keep the service from running as meant, the rules' examples too."""
+    """Everything that would keep the service from running as meant, the rules' examples too; servers come last."""
     problems = tuple(state_problems(config))
     try:
         build_playbook(config, dry=True)
     except ConfigError as error:
         problems = (*problems, *error.problems)
-    return (*problems, *(unreachable(config) if connect else ()))
+    return problems or (tuple(unreachable(config)) if connect else ())
 
 
 def state_problems(config: Config) -> Iterator[Problem]:

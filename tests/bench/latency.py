@@ -30,7 +30,7 @@ def latencies(
         for mail in mails:
             bare.idle()
             time.sleep(PAUSE_S)
-            dovecot.deliver(mail, user)
+            dovecot.deliver(mail, user, sender="alex@client.example")  # the null path would be a machine
             delivered = time.monotonic()
             if not bare.idle_check(PUSH_LIMIT_S):
                 raise RuntimeError(f"Dovecot pushed nothing within {PUSH_LIMIT_S:.0f} s")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import queue
 import socketserver
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import ClassVar
 
@@ -16,25 +18,35 @@ IS_ANSWER = b"\r\nAuto-Submitted: auto-replied\r\n"
 class Sink:
     """A running sink. port: on 127.0.0.1; only acknowledgements are told."""
 
-    def __init__(self, port: int, line: Connection) -> None:
-        self.port, self._line = port, line
+    def __init__(self, line: Connection) -> None:
+        self.port: int = line.recv()
+        self._arrived: queue.SimpleQueue[float] = queue.SimpleQueue()
+        # A pipe holds only some hundred of them, and a full one would stop the server.
+        threading.Thread(target=self._take, args=(line,), daemon=True).start()
 
     def arrivals(self, *, wait_s: float = 0.0) -> list[float]:
         """When each acknowledgement since the last call had wholly arrived (time.monotonic, one clock for all)."""
         found: list[float] = []
-        while self._line.poll(wait_s if len(found) == 0 else 0.0):
-            found.append(self._line.recv())
+        with suppress(queue.Empty):
+            while True:
+                found.append(self._arrived.get(timeout=wait_s) if wait_s and not found else self._arrived.get_nowait())
         return found
+
+    def _take(self, line: Connection) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                self._arrived.put(line.recv())
 
 
 @contextmanager
 def running_sink() -> Iterator[Sink]:
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
+    ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(theirs,), daemon=True)
     process.start()
+    theirs.close()
     try:
-        yield Sink(ours.recv(), ours)
+        yield Sink(ours)
     finally:
         process.kill()
         process.join()

@@ -14,6 +14,7 @@ from icalendar import Calendar
 from tests.crash.sites import COPIES, DISTINCT, Site, message_id
 from triaged.log.encode import EFFECT
 from triaged.model import BookCall, FileMessage, Notify, SendAck, SendInvitation
+from triaged.wire import SECRET_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,19 @@ def is_idle(site: Site) -> bool:
 def problems(site: Site, expected: Expected, *, doubtful: int) -> list[str]:
     """Everything that is wrong. doubtful: how many sendings may be left with a person (0 where all can be known)."""
     with closing(sqlite3.connect(site.log)) as log:
-        return [*_log(log), *_effects(log, expected, doubtful), *_outside(log, site), *_places(site, expected)]
+        return [
+            *_secret(site),
+            *_log(log),
+            *_effects(log, expected, doubtful),
+            *_outside(log, site),
+            *_places(site, expected),
+        ]
+
+
+def _secret(site: Site) -> Iterator[str]:
+    size = (site.folder / "state/secret").stat().st_size
+    if size != SECRET_BYTES:
+        yield f"the secret has {size} octets, so anybody can make our Message-IDs"
 
 
 def _log(log: sqlite3.Connection) -> Iterator[str]:

@@ -75,6 +75,7 @@ def effects_go_after() -> None:
                 assert row is not None
                 return rows._plan(row, decision.effects, now)
 
+            self._writer.submit(lambda rows: None).result()  # or both go into one transaction
             self._wake_lanes(self._writer.submit(plan).result())
 
     def recorded(self: Log, message: Message, decision: Decision, locator: Locator, *, now: datetime) -> Recorded:
@@ -94,10 +95,14 @@ def sending_is_repeated() -> None:
     _replace(MailLane, "recover", lambda self, effect: None)
 
 
-FAULTS: dict[str, Callable[[], None]] = {
-    fault.__name__: fault
-    for fault in (claim_is_not_committed, claim_says_done, locator_goes_first, effects_go_after, sending_is_repeated)
+FAULTS: dict[Callable[[], None], str] = {
+    claim_is_not_committed: "after SmtpMailer.send",
+    claim_says_done: "before SmtpMailer.send",
+    locator_goes_first: 'SQL INSERT INTO "message"',
+    effects_go_after: "SQL INSERT OR IGNORE INTO",
+    sending_is_repeated: "after SmtpMailer.send",
 }
+"""Each fault with the moment at which it bites, so that few kills will do to show it."""
 
 
 def _replace(owner: type, name: str, call: Callable[..., Any]) -> None:

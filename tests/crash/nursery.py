@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.crash.faults import FAULTS
+from tests.crash import faults
 from tests.crash.points import Point, Points
 from tests.crash.sites import ACCOUNTS, mails
 from triaged import wire
@@ -75,7 +75,7 @@ def main() -> None:
     vars(writer).update(IDLE_S=IDLE_S)
     gc.freeze()
     with _Server(("127.0.0.1", 0), _Life) as server:
-        print(server.server_address[1], flush=True)
+        print(server.server_address[1], flush=True)  # noqa: T201 - to the test that started it
         server.serve_forever()
 
 
@@ -106,7 +106,7 @@ def _live(site: Path, trace: str, kill_at: list[Any] | None, fault: str | None, 
     points = Points(site, site / trace, (kill_at[0], kill_at[1]) if kill_at is not None else None)
     config = load_config(site / "config.toml")
     if fault is not None:
-        FAULTS[fault]()
+        vars(faults)[fault]()
     if only_open:
         points.watch_log()
         Log(wire.log_path(config)).close()

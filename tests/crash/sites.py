@@ -19,7 +19,7 @@ from triaged.log.store import Log
 from triaged.model import Account, Contract
 
 FILED = "Triaged"
-USERS = 1000
+USERS = 5000
 """Dovecot users that may be had, one a site; a user costs nothing until he logs in."""
 
 _RULES = """
@@ -217,8 +217,9 @@ def on_dovecot(pattern: Path, server: SmtpServer, dovecot: Dovecot) -> Kind:
         mailbox = _IMAP_IN.format(port=dovecot.imaps_port, user=name, ca_file=dovecot.authority.ca_file)
         _configure(folder, mailbox, _smtp(server, keep_sent_in="desk"), f"{name}.example")
         (folder / "secret-imap").write_text(f"{name}-password\n")
-        for path in sorted((pattern / "mail/inbox/new").iterdir()):
-            dovecot.deliver(path.read_bytes(), to=name)
+        with dovecot.client(name) as client:
+            for path in sorted((pattern / "mail/inbox/new").iterdir()):
+                client.append("INBOX", path.read_bytes())
         return Site(
             folder,
             lambda: _taken(server, name),

@@ -83,14 +83,19 @@ class Bench:
 
 
 def chosen(moments: Sequence[Point], number: int) -> list[Point]:
-    """The first of each name, and others evenly, `number` in all unless every moment is wanted."""
+    """Each port call once, and others evenly, `number` in all unless every moment is wanted."""
     if EVERY_MOMENT:
         return list(moments)
-    firsts = [moment for moment in moments if moment[1] == 1]
-    others = [moment for moment in moments if moment[1] > 1]
-    wanted = max(0, number - len(firsts))
-    step = max(1.0, len(others) / wanted) if wanted > 0 else 1.0
-    return [*firsts, *(others[int(place * step)] for place in range(min(wanted, len(others))))]
+    calls = [moment for moment in moments if is_call(moment) and moment[1] == 1]
+    others = [moment for moment in moments if moment not in calls]
+    assert number > len(calls)
+    step = len(others) / (number - len(calls))
+    return [*calls, *(others[int(place * step)] for place in range(number - len(calls)))]
+
+
+def is_call(moment: Point) -> bool:
+    """Whether it is the moment of a port call."""
+    return moment[0].startswith(("before ", "after ", "within "))
 
 
 def twice(points: Sequence[Point], moments: Sequence[Point], *, seed: int) -> list[tuple[Point, ...]]:

@@ -58,7 +58,9 @@ def test_a_mail_is_answered_at_once_and_once(servers: MailServers, tmp_path: Pat
     (answer,) = mails_in(servers.imap, "ann")
     key = site.reader().message(row.id)
     assert key is not None
-    assert answer["Message-ID"] == make_message_id((tmp_path / "state/secret").read_bytes(), f"ack:{key.key}", "desk.example")
+    assert answer["Message-ID"] == make_message_id(
+        (tmp_path / "state/secret").read_bytes(), f"ack:{key.key}", "desk.example"
+    )
     assert answer["Return-Path"] == "<>"
     assert str(answer["From"]) == "Client Desk <desk@example.test>"
     assert str(answer["To"]) == "Ann Client <ann@example.test>"
@@ -122,9 +124,7 @@ def test_a_gold_complaint_is_told_to_the_manager_and_a_call_is_booked_once(
     octets = mail("Nobody came", body, message_id=complaint)
     with running(site):
         servers.imap.deliver(octets, sender="ann@example.test")
-        row = wait_for(
-            lambda: _with_all(site, "Nobody came", {"ack", "call", "notify", "invitation"}), "all is done"
-        )
+        row = wait_for(lambda: _with_all(site, "Nobody came", {"ack", "call", "notify", "invitation"}), "all is done")
     assert dict(row.effects) == {"ack": "done", "call": "done", "notify": "done", "invitation": "done"}
     assert row.priority == "urgent"
 

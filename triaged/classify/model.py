@@ -24,13 +24,14 @@ SHIPPED = Path(__file__).with_name("model")
 """The folder of the model that comes with the program."""
 
 STEM_CHARS = 5
-"""First letters of a word that stand for its stem (4 and 6 were no better)."""
+"""First letters of a word that stand for its stem; other lengths were not measured."""
 MAX_CHARS = 4_000
 """Characters read of a text: bounds the time; longer mails say what they want before that."""
 MAX_SENTENCES = 40
 """Sentences scored one by one."""
 SENTENCE_SHARE = 0.5
-"""How much the strongest sentence counts against the whole text (measured likewise)."""
+"""How much the strongest sentence counts against the whole text. With the rules 0.5 gave macro F1 0.50, 0.3 gave 0.48
+(cross-validation on gold_dev, 2026-11-22; average precision was the same)."""
 MIN_EVIDENCE = 0.3
 """A sentence that scores less is not shown as evidence."""
 
@@ -138,7 +139,8 @@ def counted(doc: Any) -> tuple[Any, Any]:
 
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> int:
-    """The hash of a word's first letters: a crude stem in every language (renewal found in 0.41 instead of 0.31)."""
+    """The hash of a word's first letters: a crude stem in every language. Model alone, renewals: average
+    precision 0.41 instead of 0.31 (cross-validation on gold_dev, 2026-11-22)."""
     from spacy.strings import get_string_id
 
     return int(get_string_id("~" + word[:STEM_CHARS]))

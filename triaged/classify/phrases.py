@@ -30,7 +30,7 @@ class PhraseIndex:
     """Phrases compiled once. Case, kinds of quotes, and kinds and number of blanks (line ends too) make no difference.
 
     A phrase matches whole words only. A phrase without any word is left out.
-    Ten thousand phrases cost about what ten do: some 0.5 ms a mail (measured 2026-11-22).
+    Measured 2026-11-22 on real mails: ten phrases cost 0.35 ms a mail, ten thousand 1.0 ms.
     """
 
     def __init__(self, phrases: Iterable[str]) -> None:

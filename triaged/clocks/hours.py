@@ -89,7 +89,7 @@ def parse_hours(
     """
     problems: list[Problem] = []
     if timezone not in available_timezones():
-        near = did_you_mean(timezone, (name.lower() for name in available_timezones()))
+        near = did_you_mean(timezone, sorted(available_timezones()))
         problems.append(
             Problem(f"{where}.timezone", f"'{timezone}' is no time zone; write such as 'Europe/Berlin'{near}")
         )

@@ -89,8 +89,8 @@ class Log:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.db = connect(path)
         path.chmod(0o600)
-        migrations.apply(self.db)
-        fcntl.flock(self._lock, fcntl.LOCK_UN)
+        with self.transaction():  # or a kill leaves sqlite-utils' own table without its index
+            migrations.apply(self.db)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

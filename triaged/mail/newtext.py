@@ -8,6 +8,8 @@ MAX_QUOTE_LINES = 1_000
 """S42: lines of quotes handed on."""
 _MAX_LINES = 3_000
 """Lines looked at; what lies below counts as quoted: no person writes more, and 1 MB must take at most 200 ms."""
+MAX_NAME_LINES = 5
+"""Lines that a name, a title and a firm take below "FYI"."""
 _MAX_LINE = 500
 """Characters of a line that are looked at; patterns below are bounded by it, so the whole is linear."""
 
@@ -78,7 +80,8 @@ _SENT_FROM = re.compile(
 )
 _RULE = re.compile(r"[_\-=*~]{5,}$")
 _NOTHING_OF_ONE_S_OWN = re.compile(
-    r"(?:fyi|f\.y\.i|fwd?|for your info(?:rmation)?|see below|please see below|zur info|zur kenntnis|zk|siehe unten|"
+    r"(?:fyi|f\.y\.i|fwd?|for your info(?:rmation)?|see below|please see below|zur info(?:rmation)?|zur kenntnis|"
+    r"z\.? ?k\.?|zk|siehe unten|"
     r"pour info|pour information|para tu información|voir ci-dessous|ver abajo|"
     r"per conoscenza|ter info|s\. ?u)?[\s.!:]*",
     re.IGNORECASE,
@@ -130,7 +133,7 @@ def _new_lines(lines: list[str]) -> list[bool]:
             new[index:end] = [False] * (end - index)
             index = end
         elif end := _divider_end(lines, index, line):
-            if _NOTHING_OF_ONE_S_OWN.fullmatch(written.strip()) is None:
+            if not _adds_nothing(written):
                 return new[:index] + [False] * (len(lines) - index)
             # A bare forward: its head is no one's text, what it forwards is judged like a mail of its own.
             new[index:end] = [False] * (end - index)
@@ -138,9 +141,17 @@ def _new_lines(lines: list[str]) -> list[bool]:
         elif _is_signature(lines, index, line, written):
             index = _mark_signature(lines, new, index)
         else:
-            written = written if len(written) > 200 else f"{written} {line}"
+            written = written if len(written) > 300 else f"{written}\n{line}"
             index += 1
     return new
+
+
+def _adds_nothing(written: str) -> bool:
+    """True for nothing, "FYI" or the like, and that with a name and a title below it."""
+    first, *below = written.strip().split("\n")
+    return _NOTHING_OF_ONE_S_OWN.fullmatch(first) is not None and (
+        len(below) <= MAX_NAME_LINES and all(len(line) <= 70 and line[-1:] not in ".!?" for line in below)
+    )
 
 
 def _attribution_end(lines: list[str], new: list[bool], index: int, line: str) -> int:

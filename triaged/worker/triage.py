@@ -5,6 +5,7 @@ A mail that hangs its process, kills it or exhausts its memory is named, and the
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import multiprocessing
 import resource
@@ -29,6 +30,9 @@ from triaged.playbook import Playbook
 
 START_LIMIT_S = 120.0
 """Seconds a process may take to load spaCy, the model and the rules (2–11 s measured; engine.md 1.2)."""
+
+PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal this process gets when its parent ends."""
 
 log = logging.getLogger(__name__)
 
@@ -184,9 +188,10 @@ def _serve(line: Connection, build: Build, log_path: Path, memory_mb: int) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent ends it: what is being decided is finished first
-    playbook, answer = _load(build)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a child that hangs does not outlive a killed worker
     limit = memory_mb * 1_000_000
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    playbook, answer = _load(build)
     line.send(answer)
     if playbook is None:
         return

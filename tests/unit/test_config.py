@@ -1,0 +1,209 @@
+"""config.toml: what is right is read as meant; whatever is wrong is named with its line and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from triaged.config import CaldavTable, Config, ImapTable, SmtpOutgoing, find_config, load_config
+from triaged.errors import ConfigError
+from triaged.wire import settings_problems
+
+ROOT = Path(__file__).parents[2]
+
+GOOD = """[firm]
+name = "Desk House"
+team = "Client Desk"
+
+[hours]
+timezone = "Europe/Berlin"
+mon-fri = "09:00-17:30"
+
+[[mailbox]]
+name = "desk"
+kind = "imap"
+address = "desk@example.test"
+host = "imap.example.test"
+user = "desk"
+password_file = "secret"
+ca_file = "ca.pem"
+
+[[mailbox]]
+name = "second"
+kind = "maildir"
+address = "second@example.test"
+path = "mail"
+
+[outgoing]
+kind = "smtp"
+host = "smtp.example.test"
+user = "desk"
+password_file = "secret"
+keep_sent_in = "desk"
+message_id_domain = "example.test"
+
+[[person]]
+id = "lena"
+name = "Lena Brandt"
+email = "lena@example.test"
+
+[person.calendar]
+kind = "caldav"
+url = "https://cal.example.test/lena/"
+user = "lena"
+password_file = "secret"
+"""
+
+
+def read(folder: Path, text: str) -> Config:
+    (folder / "config.toml").write_text(text, encoding="utf-8")
+    (folder / "secret").write_text("pass word \n", encoding="utf-8")
+    (folder / "empty").write_text("\n", encoding="utf-8")
+    (folder / "latin").write_bytes(b"\xff\xe4")
+    (folder / "ca.pem").touch()
+    return load_config(folder / "config.toml")
+
+
+def problems(folder: Path, text: str) -> list[tuple[str, str]]:
+    """Where and what, the folder taken off; of the file and, if that is right, of what its words mean."""
+    try:
+        found = tuple(settings_problems(read(folder, text)))
+    except ConfigError as error:
+        found = error.problems
+    return [(each.where.removeprefix(f"{folder}/config.toml:"), each.what) for each in found]
+
+
+def line_of(text: str, words: str) -> str:
+    assert text.count(words) == 1, words
+    return str(text[: text.index(words)].count("\n") + 1)
+
+
+def test_the_example_is_right(tmp_path: Path) -> None:
+    config = read(tmp_path, GOOD)
+    desk, _ = config.mailbox
+    assert isinstance(desk, ImapTable)
+    assert (desk.port, desk.security, desk.folder, desk.password(config.base)) == (993, "tls", "INBOX", "pass word ")
+    assert isinstance(config.outgoing, SmtpOutgoing)
+    assert (config.outgoing.port, config.outgoing.security) == (587, "starttls")
+    assert isinstance(config.person[0].calendar, CaldavTable)
+    assert config.state_dir == tmp_path / "state"
+    assert problems(tmp_path, GOOD) == []
+
+
+def test_the_shipped_file_says_the_defaults() -> None:
+    shipped = load_config(ROOT / "config.toml")
+    bare = Config.model_validate(
+        {
+            "firm": {"name": "n", "team": "t"},
+            "hours": {},
+            "mailbox": [{"name": "m", "kind": "maildir", "address": "a@b", "path": "p"}],
+            "outgoing": {"kind": "maildir", "path": "p", "message_id_domain": "b"},
+        }
+    )
+    differ = {
+        f"{table}.{key}"
+        for table in ("service", "triage", "acknowledge", "due", "calls")
+        for key in type(getattr(bare, table)).model_fields
+        if getattr(getattr(shipped, table), key) != getattr(getattr(bare, table), key)
+    }
+    assert differ == {"service.rules_dir", "acknowledge.send", "calls.location"}
+
+
+WRONG = [
+    # name, what stands in the example, what stands there instead, words whose line is named, the sentence
+    ("unknown key", 'team = "Client Desk"', 'team = "C"\ntaem = "C"', "taem", "there is no key 'firm.taem'; did you mean 'team'?"),
+    ("unknown table", "[hours]", "[houres]\na = 1\n[hours]", "[houres]", "there is no key 'houres'; did you mean 'hours'?"),
+    ("unknown key of a mailbox", 'host = "imap', 'hots = "x"\nhost = "imap', "hots", "there is no key 'mailbox.hots'; did you mean 'host'?"),
+    ("missing key", 'team = "Client Desk"\n', "", "[firm]", "'firm.team' is missing"),
+    ("missing table", '[firm]\nname = "Desk House"\nteam = "Client Desk"\n', "", None, "'firm' is missing"),
+    ("empty value", '"Client Desk"', '""', "team", "'firm.team' must not be empty"),
+    ("wrong type", 'host = "smtp.example.test"', "host = 7", "host = 7", "'outgoing.host' is 7: input should be a valid string"),
+    ("number as text", 'host = "imap.example.test"', 'host = "i"\nport = "993"', "port", "'mailbox.port' is '993': input should be a valid integer"),
+    ("number out of range", 'host = "imap.example.test"', 'host = "i"\nport = 99999', "port", "'mailbox.port' is 99999: input should be less than or equal to 65535"),
+    ("bad choice", 'host = "imap.example.test"', 'host = "i"\nsecurity = "ssl"', "security", "'mailbox.security' must be 'tls', 'starttls' or 'none', not 'ssl'"),
+    ("bad kind", 'kind = "imap"', 'kind = "pop3"', "[[mailbox]]\nname = \"desk\"", "'mailbox.kind' must be 'maildir', 'imap', not 'pop3'"),
+    ("no kind", 'kind = "smtp"\n', "", "[outgoing]", "'outgoing.kind' is missing"),
+    ("open line", 'host = "imap.example.test"', 'host = "i"\nsecurity = "none"', "[[mailbox]]\nname = \"desk\"", 'mailbox: security = "none" is for this machine only; use "tls" or "starttls"'),
+    ("open calendar", '"https://cal', '"http://cal', "[person.calendar]", "person.calendar: http:// is for this machine only; use https://"),
+    ("no mail address", '"desk@example.test"', '"desk"', 'address = "desk"', "mailbox.address: 'desk' is not a mail address"),
+    ("two senders in an address", '"lena@example.test"', '"a@b,c@d"', "email", "person.email: 'a@b,c@d' is not a mail address"),
+    ("doubled mailbox", 'name = "second"', 'name = "desk"', 'name = "desk"\nkind = "maildir"', "there are two [[mailbox]] with name = 'desk'; give each its own"),
+    ("no secret", 'user = "lena"\npassword_file = "secret"', 'user = "lena"', "[person.calendar]", "person.calendar: user needs a password_file or a password_credential"),
+    ("unreadable secret", 'user = "lena"\npassword_file = "secret"', 'user = "lena"\npassword_file = "none"', 'password_file = "none"', "the secret 'none' cannot be read: No such file or directory"),
+    ("secret that is no text", 'user = "lena"\npassword_file = "secret"', 'user = "lena"\npassword_file = "latin"', 'password_file = "latin"', "the secret 'latin' cannot be read: is not UTF-8 text"),
+    ("empty secret", 'user = "lena"\npassword_file = "secret"', 'user = "lena"\npassword_file = "empty"', 'user = "lena"', "the password file is empty"),
+    ("no credentials", 'user = "lena"\npassword_file = "secret"', 'user = "lena"\npassword_credential = "c"', "password_credential", "there is no $CREDENTIALS_DIRECTORY; only systemd's LoadCredential= makes one"),
+    ("missing CA file", '"ca.pem"', '"cb.pem"', "ca_file", "there is no file 'cb.pem'"),
+    ("unknown mailbox for sent mail", 'keep_sent_in = "desk"', 'keep_sent_in = "dsek"', "keep_sent_in", "there is no IMAP mailbox called 'dsek'; did you mean 'desk'?"),
+    ("a Maildir keeps no sent mail", 'keep_sent_in = "desk"', 'keep_sent_in = "second"', "keep_sent_in", "there is no IMAP mailbox called 'second'"),
+    ("syntax", 'team = "Client Desk"', "team = Client Desk", "team", "is not valid TOML: Invalid value"),
+    ("curly quotes", 'team = "Client Desk"', "team = “Client Desk”", "team", "is not valid TOML: Invalid value; it holds curly quotes, use straight ones (\")"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "at", "sentence"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, at: str | None, sentence: str) -> None:
+    assert GOOD.count(old) == 1
+    text = GOOD.replace(old, new)
+    where = line_of(text, at) if at is not None else f"{tmp_path}/config.toml"
+    assert problems(tmp_path, text) == [(where, sentence)]
+
+
+MEANING = [
+    ('mon-fri = "09:00-17:30"', 'mon-fri = "09:00-25:30"', "hours.mon-fri", "25:30"),
+    ('mon-fri = "09:00-17:30"', 'mon-fry = "09:00-17:30"', "hours.mon-fry", "is no day"),
+    ('mon-fri = "09:00-17:30"\n', "", "hours", "never open"),
+    ('"Europe/Berlin"', '"Europe/Berln"', "hours.timezone", "did you mean 'Europe/Berlin'?"),
+    ("[hours]", '[due]\nurgent = "soon"\n[hours]', "due.urgent", "'soon' is no span of time"),
+    ("[hours]", '[calls]\nnotice = "0 hours"\n[hours]', "calls.notice", "'0 hours' is no span of time"),
+    ("[hours]", '[acknowledge]\nsend = "never"\n[hours]', "acknowledge.send", "never"),
+    ("[person.calendar]", '[person.hours]\nsat = "9-5"\n[person.calendar]', "person lena: hours.sat", "9-5"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "where", "words"), MEANING, ids=[row[2] for row in MEANING])
+def test_words_without_meaning_are_named_by_their_key(
+    tmp_path: Path, old: str, new: str, where: str, words: str
+) -> None:
+    assert GOOD.count(old) == 1
+    ((found, sentence),) = problems(tmp_path, GOOD.replace(old, new))
+    assert found == where
+    assert words in sentence
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace('team = "Client Desk"', "taem = 3").replace("user = ", "usr = ").replace('"lena"', '"Lena!"')
+    found = problems(tmp_path, text)
+    assert len(found) == 6
+    assert sum("did you mean 'user'?" in what for _, what in found) == 3
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (lambda path: None, "there is no such file"),
+        (lambda path: path.mkdir(), "cannot be read: Is a directory"),
+        (lambda path: path.write_bytes(b"[firm]\nname = \"\xff\"\n"), "is not UTF-8 text"),
+        (lambda path: path.write_bytes(b"a = 1\n" * 50_000), "is larger than 256 KB"),
+    ],
+    ids=["missing", "folder", "not text", "huge"],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read(tmp_path: Path, prepare: object, words: str) -> None:
+    prepare(tmp_path / "config.toml")  # type: ignore[operator]
+    with pytest.raises(ConfigError) as raised:
+        load_config(tmp_path / "config.toml")
+    (problem,) = raised.value.problems
+    assert problem.where.startswith(str(tmp_path / "config.toml"))
+    assert words in problem.what
+
+
+def test_without_a_file_in_the_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    if Path("/etc/triaged/config.toml").exists():
+        pytest.skip("triaged is installed on this machine")
+    with pytest.raises(ConfigError, match="triaged init"):
+        find_config(None)
+    (tmp_path / "config.toml").touch()
+    assert find_config(None) == Path("config.toml")
+    assert find_config(Path("other")) == Path("other")

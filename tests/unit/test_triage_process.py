@@ -1,0 +1,137 @@
+"""The triage process: a mail that hangs, exhausts or kills it is named, the others of its batch are decided."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.desk import ACME, NOW, lay_out_site, mail, raw
+from triaged.config import Config
+from triaged.errors import ConfigError
+from triaged.log.store import Log
+from triaged.wire import build_playbook, log_path
+from triaged.worker.triage import Limits, Triaged, TriageProcess, Unreadable
+
+ENDLESS = (
+    "{% for a in 'x' * 9999 %}{% for b in 'x' * 9999 %}{% for c in 'x' * 9999 %}{% endfor %}{% endfor %}{% endfor %}"
+)
+GREEDY = "{% set a = 'x' * 4000000000 %}{{ a }}"
+
+RULES = """
+[[rule]]
+name = "Endless"
+when.subject = "endless"
+then.acknowledge = "endless"
+
+[[rule]]
+name = "Greedy"
+when.subject = "greedy"
+then.acknowledge = "greedy"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """A site with two bad templates, and rules that come first and use them."""
+    config = lay_out_site(tmp_path)
+    (tmp_path / "rules" / "a-first.toml").write_text(RULES, encoding="utf-8")
+    for name, body in (("endless", ENDLESS), ("greedy", GREEDY)):
+        (tmp_path / "templates" / f"{name}.txt").write_text(f"Subject: x\n\n{body}\n", encoding="utf-8")
+    log = Log(log_path(config))
+    with log.transaction():
+        log.put_accounts([ACME])
+    log.close()
+    return config
+
+
+@pytest.fixture
+def process(config: Config) -> Iterator[TriageProcess]:
+    made = TriageProcess(
+        build=partial(build_playbook, config),
+        log_path=log_path(config),
+        limits=Limits(timeout_s=2, memory_mb=2000),
+        beat=lambda: None,
+    )
+    made.start()
+    yield made
+    made.kill()
+
+
+def subjects(results: list[Triaged | Unreadable]) -> dict[str, str]:
+    """Key → `decided` or the cause."""
+    return {each.raw.locator.key: "decided" if isinstance(each, Triaged) else each.cause for each in results}
+
+
+def test_a_mail_that_hangs_is_named_and_the_others_go_on(process: TriageProcess) -> None:
+    batch = [
+        raw(mail("Please send the list.", number=1), key="1"),
+        raw(mail("Please send the list.", subject="endless", number=2), key="2"),
+        raw(mail("Please send the other list.", number=3), key="3"),
+    ]
+    found = subjects(process.triage(batch, now=NOW))
+    assert found == {"1": "decided", "2": "it took longer than 3 s", "3": "decided"}
+
+
+def test_a_mail_that_exhausts_memory_is_named(process: TriageProcess) -> None:
+    batch = [raw(mail("Hello", subject="greedy"), key="1"), raw(mail("Please send it.", number=2), key="2")]
+    found = subjects(process.triage(batch, now=NOW))
+    assert found["2"] == "decided"
+    assert found["1"] != "decided"
+
+
+def test_a_process_that_dies_is_started_again(process: TriageProcess) -> None:
+    assert process._child is not None
+    os.kill(process._child.pid, 9)
+    found = subjects(process.triage([raw(mail("Please send it."), key="1")], now=NOW))
+    assert found == {"1": "it ended the process that read it (out of memory, or a crash)"}
+    assert subjects(process.triage([raw(mail("Please send it."), key="1")], now=NOW)) == {"1": "decided"}
+
+
+def test_new_rules_are_taken_whole_or_not_at_all(process: TriageProcess, tmp_path: Path) -> None:
+    assert process.loaded is not None
+    before = process.loaded.rules_id
+    own = tmp_path / "rules" / "own.toml"
+    own.write_text('[[rule]]\nname = "Own"\nwhen.says = "zebra"\nthen.suggests = { zoo = 2 }\n', encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        process.reload()
+    assert refused.value.problems[0].where == "own.toml:4"
+    [result] = process.triage([raw(mail("A zebra."), key="1")], now=NOW)
+    assert isinstance(result, Triaged)
+    assert result.decision.verdict.rules_id == before
+    own.write_text('[[rule]]\nname = "Own"\nwhen.says = "zebra"\nthen.suggests = { zoo = 0.9 }\n', encoding="utf-8")
+    assert process.reload().rules_id != before
+    [result] = process.triage([raw(mail("A zebra."), key="1")], now=NOW)
+    assert isinstance(result, Triaged)
+    assert "zoo" in result.decision.verdict.chosen
+
+
+def test_new_accounts_are_known_to_the_next_mail(process: TriageProcess, config: Config) -> None:
+    stranger = raw(mail("Please send it.", sender="zoe@zoo.example"), key="1")
+    [result] = process.triage([stranger], now=NOW)
+    assert isinstance(result, Triaged)
+    assert result.decision.account.account_id is None
+    log = Log(log_path(config))
+    with log.transaction():
+        log.put_accounts([type(ACME)("C-9", "Zoo", domains=("zoo.example",))])
+    log.close()
+    [result] = process.triage([stranger], now=NOW)
+    assert isinstance(result, Triaged)
+    assert result.decision.account.account_id == "C-9"
+
+
+def test_wrong_rules_refuse_the_start(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "rules" / "own.toml").write_text("[[rule]]\nnam = 1\n", encoding="utf-8")
+    made = TriageProcess(
+        build=partial(build_playbook, config),
+        log_path=log_path(config),
+        limits=Limits(timeout_s=2, memory_mb=2000),
+        beat=lambda: None,
+    )
+    with pytest.raises(ConfigError) as refused:
+        made.start()
+    assert any("own.toml" in problem.where for problem in refused.value.problems)
+    made.kill()

@@ -1,0 +1,130 @@
+"""The worker's small parts: progress and cursor, waits between tries, beats, sd_notify."""
+
+from __future__ import annotations
+
+import socket
+from itertools import pairwise
+from pathlib import Path
+from threading import Event
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tenacity import RetryError
+
+from triaged.errors import LoginRefused, Permanent, Transient, TriagedError
+from triaged.worker import systemd
+from triaged.worker.beats import Beats
+from triaged.worker.progress import Progress
+from triaged.worker.retry import LONGEST_WAIT_S, REFUSED_WAIT_S, patiently, wait_after_s
+
+
+def test_the_cursor_stops_before_the_first_gap() -> None:
+    progress = Progress()
+    assert progress.hand_out(["1", "2", "3", "4"]) == ("1", "2", "3", "4")
+    assert progress.hand_out(["3", "4", "5"]) == ("5",)
+    progress.committed("2")
+    progress.committed("3")
+    assert progress.take_reached() is None
+    progress.committed("1")
+    assert progress.take_reached() == "3"
+    assert progress.take_reached() is None
+
+
+def test_what_was_taken_back_holds_up_the_cursor_and_is_handed_out_again() -> None:
+    progress = Progress()
+    progress.hand_out(["1", "2", "3"])
+    progress.take_back(["1", "9"])
+    progress.committed("2")
+    assert progress.take_reached() is None
+    assert progress.hand_out(["1", "3"]) == ("1",)
+    progress.committed("1")
+    assert progress.take_reached() == "2"
+
+
+def test_what_was_taken_back_and_is_gone_holds_up_nothing() -> None:
+    progress = Progress()
+    progress.hand_out(["1", "2"])
+    progress.take_back(["1"])
+    assert progress.hand_out(["2"]) == ()
+    progress.committed("2")
+    assert progress.take_reached() == "2"
+
+
+@given(st.permutations(range(8)), st.sets(st.integers(0, 7)))
+def test_a_cursor_never_covers_a_key_without_a_row(order: list[int], failing: set[int]) -> None:
+    progress = Progress()
+    keys = [str(number) for number in range(8)]
+    progress.hand_out(keys)
+    done: set[int] = set()
+    for number in order:
+        if number in failing:
+            progress.take_back([str(number)])
+        else:
+            progress.committed(str(number))
+            done.add(number)
+        reached = progress.take_reached()
+        assert reached is None or set(range(int(reached) + 1)) <= done
+
+
+def test_waits_grow_and_heed_the_server() -> None:
+    waits = [wait_after_s(Transient("busy"), attempt) for attempt in range(1, 12)]
+    assert waits[0] < 3
+    assert all(later >= earlier - 1 for earlier, later in pairwise(waits))
+    assert LONGEST_WAIT_S <= waits[-1] <= LONGEST_WAIT_S + 1
+    assert wait_after_s(Transient("busy", retry_after_s=42), 1) == 42
+    assert wait_after_s(LoginRefused("no"), 1) == REFUSED_WAIT_S
+
+
+def test_trying_patiently_ends_with_success_or_with_stop() -> None:
+    stop, told = Event(), []
+    answers = iter([Transient("one", retry_after_s=0), Permanent("two")])
+
+    def attempt() -> str:
+        error = next(answers, None)
+        if isinstance(error, Permanent):
+            stop.set()
+        if error is not None:
+            raise error
+        return "done"
+
+    with pytest.raises(RetryError):
+        patiently(stop, TriagedError, lambda error, wait_s: told.append((str(error), wait_s)))(attempt)
+    assert told == [("one", 0)]
+    assert patiently(Event(), Transient, lambda *_: None)(attempt) == "done"
+
+
+def test_beats_name_the_silent() -> None:
+    beats = Beats()
+    beats.beat("a")
+    beats.beat("b")
+    assert beats.silent(60) == ()
+    assert beats.silent(0) == ("a", "b")
+    beats.retire("a")
+    beats.retire("a")
+    assert beats.silent(0) == ("b",)
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_notify_reaches_the_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abstract: bool) -> None:
+    name = f"\0triaged-test-{tmp_path.name}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(name)
+        monkeypatch.setenv("NOTIFY_SOCKET", name.replace("\0", "@"))
+        assert systemd.notify("READY=1")
+        assert receiver.recv(100) == b"READY=1"
+        assert systemd.reloading()
+        assert receiver.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+    assert not systemd.notify("READY=1") or abstract
+    monkeypatch.delenv("NOTIFY_SOCKET")
+    assert not systemd.notify("READY=1")
+
+
+def test_the_watchdog_is_fed_three_times_as_often_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WATCHDOG_USEC", raising=False)
+    assert systemd.watchdog_interval_s() is None
+    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    assert systemd.watchdog_interval_s() == 10
+    monkeypatch.setenv("WATCHDOG_PID", "1")
+    assert systemd.watchdog_interval_s() is None
