@@ -21,7 +21,7 @@ from rich.progress import Progress
 
 from triaged import shipped, terminal, views
 from triaged.config import DEFAULT_PLACES, Config, find_config, load_config
-from triaged.errors import ConfigError, Gone, Problem
+from triaged.errors import ConfigError, Gone, Problem, TriagedError
 from triaged.log.read import LogRow, Reader
 
 FAILED, WRONG = 1, 2
@@ -52,6 +52,9 @@ def main() -> None:
     except ConfigError as error:
         terminal.print_problems(error.problems)
         sys.exit(WRONG)
+    except TriagedError as error:
+        terminal.console(stderr=True).print(f"[bold red]✗[/bold red] {escape(str(error))}", soft_wrap=True)
+        sys.exit(FAILED)
 
 
 def _fail(words: str) -> NoReturn:

@@ -138,7 +138,7 @@ class _AnyMailbox(_Table):
     name: str = Field(pattern="^[A-Za-z0-9_.-]+$")
     address: str
     aliases: list[str] = []
-    poll_s: float = Field(default=60, ge=1, le=1500)
+    poll_s: float = Field(default=30, ge=1, le=60)
     file_into: str = ""
 
     @field_validator("address", "aliases")
@@ -270,7 +270,8 @@ def load_config(path: Path) -> Config:
         config = Config.model_validate({**file.data, "base": path.parent})
     except ValidationError as error:
         raise ConfigError(tuple(_problem(file, each) for each in error.errors())) from None
-    problems = (*_doubled(config, file), *_unreadable_secrets(config, file), *_unknown_names(config, file))
+    checks = (_doubled, _unreadable_secrets, _impatient, _unknown_names)
+    problems = tuple(problem for check in checks for problem in check(config, file))
     if len(problems) > 0:
         raise ConfigError(problems)
     return config
@@ -323,6 +324,14 @@ def _unreadable_secrets(config: Config, file: TomlFile) -> Iterator[Problem]:
                 yield Problem(file.where((*place, "user")), "the password file is empty")
         if table.ca_file and not config.path(table.ca_file).is_file():
             yield Problem(file.where((*place, "ca_file")), f"there is no file '{table.ca_file}'")
+
+
+def _impatient(config: Config, file: TomlFile) -> Iterator[Problem]:
+    """A watcher that waits for mail must not count as hung."""
+    longest_s = max(mailbox.poll_s for mailbox in config.mailbox)
+    if config.service.stall_s <= 2 * longest_s:
+        where = file.where(("service", "stall_s"))
+        yield Problem(where, f"'service.stall_s' must be more than twice the longest poll_s ({longest_s:g})")
 
 
 def _unknown_names(config: Config, file: TomlFile) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""A number and a seed in; that many mails of about 4 kB out, in the words of the shipped examples, and their accounts."""
+"""A number and a seed in; as many mails of about 4 kB in the words of the shipped examples, and their accounts, out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def _mail(number: int, chance: random.Random, row: dict[str, Any], rows: list[di
     date = _DATE % divmod(number % 3600, 60)
     mail = EmailMessage(policy=SMTP)
     for hop in range(3):
-        mail["Received"] = f"from mx{hop}.client{client}.example by mx.bench.example with ESMTPS id {number}-{hop}; {date}"
+        mail["Received"] = (
+            f"from mx{hop}.client{client}.example by mx.bench.example with ESMTPS id {number}-{hop}; {date}"
+        )
     mail["DKIM-Signature"] = (
         f"v=1; a=rsa-sha256; d=client{client}.example; s=a; h=from:to:subject; "
         f"bh={_noise(chance, 44)}; b={' '.join(_noise(chance, 64) for _ in range(5))}"

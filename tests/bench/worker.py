@@ -116,6 +116,7 @@ class Run:
     cpu_s: dict[str, float]
     rss_mb: dict[str, float]
     pss_mb: dict[str, float]
+    rss_sum_mb: float
     pss_sum_mb: float
 
 
@@ -159,7 +160,7 @@ def _listen(worker: Worker, ready: threading.Event) -> None:
 def run_through(
     settings: Path, accounts: Path, sink: Sink, *, mails: int, answers: int, tell: Callable[[int], None]
 ) -> Run:
-    """Let it work off a full mailbox until the last acknowledgement has arrived. Raises: RuntimeError when one does not."""
+    """Let it work off a full mailbox until the last acknowledgement has arrived. Raises: RuntimeError if not."""
     sink.arrivals()
     with running_worker(settings, accounts) as worker:
         pids = worker.processes()
@@ -167,7 +168,7 @@ def run_through(
         arrived: list[float] = []
         rss: dict[str, float] = dict.fromkeys(pids, 0.0)
         pss: dict[str, float] = dict.fromkeys(pids, 0.0)
-        pss_sum = 0.0
+        sums = (0.0, 0.0)
         while len(arrived) < answers:
             new = sink.arrivals()
             arrived += new
@@ -178,17 +179,22 @@ def run_through(
             sample = {role: _memory_mb(pid) for role, pid in pids.items()}
             rss = {role: max(rss[role], sample[role][0]) for role in pids}
             pss = {role: max(pss[role], sample[role][1]) for role in pids}
-            pss_sum = max(pss_sum, sum(mb for _, mb in sample.values()))
+            sums = (
+                max(sums[0], sum(mb for mb, _ in sample.values())),
+                max(sums[1], sum(mb for _, mb in sample.values())),
+            )
             time.sleep(SAMPLE_S)
         cpu = {role: _cpu_s(pid) - before[role] for role, pid in pids.items()}
     counts, too_many = worker.counts(), sink.arrivals(wait_s=0.1)
     if counts.messages != mails or ("ack", "done", answers) not in counts.effects or len(too_many) > 0:
         raise RuntimeError(f"the log does not hold what was to be done ({mails} mails, {answers} answers): {counts}")
-    return Run(arrived[-1] - worker.began, worker.start_s, cpu, rss, pss, pss_sum)
+    return Run(arrived[-1] - worker.began, worker.start_s, cpu, rss, pss, *sums)
 
 
 def _children(pid: int) -> list[int]:
-    return [int(each) for task in Path(f"/proc/{pid}/task").iterdir() for each in (task / "children").read_text().split()]
+    return [
+        int(each) for task in Path(f"/proc/{pid}/task").iterdir() for each in (task / "children").read_text().split()
+    ]
 
 
 def _cpu_s(pid: int) -> float:

@@ -33,10 +33,27 @@ def expected_of(site: Site) -> Expected:
     return Expected(effects, site.inbox(), site.filed())
 
 
-def with_persons(site: Site) -> int:
-    """How many effects that a machine could have done wait for a person."""
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """Sendings that a kill interrupted. with_persons: left with a person; of these arrived did leave.
+
+    found: looked up and found to have left.
+    """
+
+    with_persons: int = 0
+    arrived: int = 0
+    found: int = 0
+
+
+def doubts(site: Site) -> Doubts:
+    """What became of sendings that a kill interrupted."""
+    sent = {message_id(octets) for octets in site.sent()}
     with closing(sqlite3.connect(site.log)) as log:
-        return int(log.execute("SELECT count(*) FROM effect WHERE state = 'person' AND kind <> 'ask'").fetchone()[0])
+        left = log.execute("SELECT external_id FROM effect WHERE state = 'person' AND lane = 'mail'").fetchall()
+        found = log.execute(
+            "SELECT count(*) FROM effect WHERE lane = 'mail' AND detail LIKE '%found again%'"
+        ).fetchone()
+    return Doubts(len(left), sum(name in sent for (name,) in left), found[0])
 
 
 def is_idle(site: Site) -> bool:

@@ -98,7 +98,7 @@ def sending_is_repeated() -> None:
 FAULTS: dict[Callable[[], None], str] = {
     claim_is_not_committed: "after SmtpMailer.send",
     claim_says_done: "before SmtpMailer.send",
-    locator_goes_first: 'SQL INSERT INTO "message"',
+    locator_goes_first: "SQL INSERT INTO ",
     effects_go_after: "SQL INSERT OR IGNORE INTO",
     sending_is_repeated: "after SmtpMailer.send",
 }

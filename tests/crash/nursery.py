@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _decide_once(playbook: Playbook) -> None:
-    """The first mail loads languages and templates (5 s measured, most of it spaCy's French)."""
+    """The first mail loads stop words, templates and locales; no life should pay for that."""
     now = utc_now()
     raws = [Raw(Locator("desk", "inbox", str(size)), now, octets, size) for size, octets in enumerate(mails(now))]
     decided = triage(raws, playbook=playbook, accounts=directory(ACCOUNTS), reader=None, now=now)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from tests.crash.checks import Expected, expected_of, is_idle, problems, with_persons
+from tests.crash.checks import Doubts, Expected, doubts, expected_of, is_idle, problems
 from tests.crash.nursery import Nursery
 from tests.crash.points import Point, read_trace
 from tests.crash.sites import Kind, Site
@@ -30,15 +30,17 @@ class Trial:
 
     wanted: tuple[Point, ...]
     killed_at: list[Point] = field(default_factory=list)
-    with_persons: int = 0
+    doubts: Doubts = field(default_factory=Doubts)
     problems: list[str] = field(default_factory=list)
 
 
 class Bench:
-    """One kind of site with its undisturbed run to compare with. doubts: whether a killed sending may stay unknown."""
+    """One kind of site, and its undisturbed run to compare with. may_doubt: a killed sending may stay unknown."""
 
-    def __init__(self, nursery: Nursery, kind: Kind, folder: Path, *, doubts: bool, fault: str | None = None) -> None:
-        self._nursery, self._kind, self._folder, self._fault, self._doubts = nursery, kind, folder, fault, doubts
+    def __init__(
+        self, nursery: Nursery, kind: Kind, folder: Path, *, may_doubt: bool, fault: str | None = None
+    ) -> None:
+        self._nursery, self._kind, self._folder, self._fault, self._may_doubt = nursery, kind, folder, fault, may_doubt
         site = self.new_site()
         failures = nursery.life(site.folder, trace="trace")
         assert failures == []
@@ -75,9 +77,9 @@ class Bench:
             trial.problems.extend(answer)
             if is_idle(site):
                 break
-        doubtful = len(trial.killed_at) if self._doubts else 0
+        doubtful = len(trial.killed_at) if self._may_doubt else 0
         trial.problems.extend(problems(site, self.expected, doubtful=doubtful))
-        trial.with_persons = with_persons(site)
+        trial.doubts = doubts(site)
         if len(trial.problems) == 0:
             shutil.rmtree(site.folder)
 

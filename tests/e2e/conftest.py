@@ -26,7 +26,7 @@ class MailServers:
         return (
             f'[[mailbox]]\nname = "{name}"\nkind = "imap"\naddress = "{name}@example.test"\nhost = "localhost"\n'
             f'port = {port or self.imap.imaps_port}\nuser = "{name}@example.test"\npassword_file = "secrets/{name}"\n'
-            f'ca_file = "{self.imap.authority.ca_file}"\nfolder = "{folder}"\npoll_s = 600\ntimeout_s = 10\n{more}\n'
+            f'ca_file = "{self.imap.authority.ca_file}"\nfolder = "{folder}"\npoll_s = 60\ntimeout_s = 10\n{more}\n'
         )
 
     def outgoing(self, *, more: str = "") -> str:

@@ -104,7 +104,7 @@ _clock = threading.Event()
 """Never set: a clock to wait on."""
 
 
-def wait_for(condition: Callable[[], _T], what: str, *, timeout_s: float = LONG_S) -> _T:
+def wait_for(condition: Callable[[], _T | None], what: str, *, timeout_s: float = LONG_S) -> _T:
     """The first true value of `condition`, asked again and again; AssertionError after `timeout_s`."""
     for _ in range(round(timeout_s / 0.05)):
         if value := condition():

@@ -7,7 +7,6 @@ import email.policy
 import json
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -44,12 +43,12 @@ def play(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     folder = tmp_path_factory.mktemp("demo") / "desk"
     done = play(folder)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    yield Played(folder, done.stdout, _rows(folder))
+    return Played(folder, done.stdout, _rows(folder))
 
 
 def test_all_sixty_are_logged(played: Played) -> None:
@@ -163,7 +162,7 @@ def _rows(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _mail(path: Path) -> EmailMessage:
-    return email.message_from_bytes(path.read_bytes(), policy=email.policy.default)  # type: ignore[return-value]
+    return email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
 
 
 def _message_id(name: str) -> str:

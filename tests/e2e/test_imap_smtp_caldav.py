@@ -7,7 +7,6 @@ import email.policy
 from email.message import EmailMessage
 from pathlib import Path
 
-import pytest
 from icalendar import Calendar
 from imapclient import IMAPClient
 
@@ -16,6 +15,7 @@ from tests.e2e.forwarder import forwarder
 from tests.e2e.site import LONG_S, Site, mail, make_site, running, wait_for
 from tests.servers.dovecot import Dovecot
 from tests.servers.radicale import Radicale, _session
+from triaged.log.read import LogRow
 from triaged.mail.compose import make_message_id
 
 SENT = "Sent Items"
@@ -26,7 +26,7 @@ def mails_in(server: Dovecot, user: str, folder: str = "INBOX") -> list[EmailMes
         client.select_folder(folder, readonly=True)
         found = client.fetch(client.search(), ["BODY.PEEK[]"])
     octets = [found[uid][b"BODY[]"] for uid in sorted(found)]
-    return [email.message_from_bytes(each, policy=email.policy.default) for each in octets]  # type: ignore[misc]
+    return [email.message_from_bytes(each, policy=email.policy.default) for each in octets]
 
 
 def answers_to(message_id: str, mails: list[EmailMessage]) -> list[EmailMessage]:
@@ -40,7 +40,7 @@ def flags(client: IMAPClient, folder: str) -> dict[int, tuple[bytes, ...]]:
 
 def part(answer: EmailMessage, kind: str) -> EmailMessage:
     (found,) = (each for each in answer.walk() if each.get_content_type() == kind)
-    return found  # type: ignore[return-value]
+    return found
 
 
 def test_a_mail_is_answered_at_once_and_once(servers: MailServers, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_one_dead_server_holds_up_no_other_mailbox(servers: MailServers, tmp_pat
             assert {each["state"] for each in status["parts"]} == {"ok"}
 
 
-def _with_all(site: Site, subject: str, kinds: set[str]) -> object:
+def _with_all(site: Site, subject: str, kinds: set[str]) -> LogRow | None:
     row = site.ended(subject)
     return row if row is not None and kinds <= dict(row.effects).keys() else None
 

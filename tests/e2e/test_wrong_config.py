@@ -151,7 +151,7 @@ def test_servers_that_are_not_there_or_refuse_us_are_told_at_once(
             assert line.startswith(start)
             assert words in line
     nothing_was_done(site)
-    assert servers.smtp.connections == []
+    assert servers.smtp.mails == []
     done = site.triaged("check")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -202,6 +202,4 @@ def test_a_second_worker_on_the_same_log(site: Site) -> None:
     with lock_state(site.folder / "state/triaged.db"):
         (told,) = refused(site.triaged("run", "--once"), 1)
         assert told.endswith("another worker runs on this state folder; stop it first")
-        nothing_was_done(site)
-    site.run_once()
-    assert len(site.rows()) == 1
+    nothing_was_done(site)

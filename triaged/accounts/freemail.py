@@ -19,6 +19,6 @@ FREEMAIL: frozenset[str] = frozenset(
     hushmail.com inbox.com yandex.com yandex.ru mail.ru bk.ru list.ru rambler.ru ukr.net wp.pl o2.pl onet.pl interia.pl
     seznam.cz centrum.cz qq.com 163.com 126.com sina.com naver.com daum.net rediffmail.com uol.com.br bol.com.br
     comcast.net verizon.net att.net sbcglobal.net bellsouth.net cox.net charter.net earthlink.net
-    """.split()  # noqa: SIM905 - a table is read more easily
+    """.split()
 )
 """Lower case. Collected by hand (2026-11): the large providers, and those of de/at/ch, fr, es, it, nl, be, uk."""

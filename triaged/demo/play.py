@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
 
 from triaged import shipped, terminal
 from triaged.accounts.read_csv import read_accounts
@@ -26,6 +27,8 @@ from triaged.worker.service import Service
 NIGHT_ENDS = date(2026, 11, 17)
 """The morning on which the sample mails were written."""
 AUTHSERV_ID = "mx.nordlicht.example"
+WIDTHS = (3, 30, 6, 44, 36)
+"""Columns of a line: number, categories, account, subject, what was done."""
 _DATED = re.compile(
     rb"^(Date: |Received: [^\r\n]*(?:\r?\n[ \t][^\r\n]*)*?;\s*)([^\r\n]+)", re.MULTILINE | re.IGNORECASE
 )
@@ -43,9 +46,7 @@ def play(folder: Path, *, keep_watching: bool) -> bool:
     now = datetime.now(UTC)
     config = lay_out(folder, now)
     total = len(list((folder / "mail/inbox/new").iterdir()))
-    out.print(
-        f"[bold]Nordlicht Services[/bold], {total} mails came overnight. The worker starts (the model loads for some seconds).\n"
-    )
+    out.print(f"[bold]Nordlicht Services[/bold], {total} mails came overnight. The worker starts; the model loads …\n")
     failures = _run(config, out, total, keep_watching=keep_watching)
     for failure in failures:
         out.print(f"[bold red]✗[/bold red] {escape(failure)}")
@@ -107,7 +108,7 @@ def _run(config: Config, out: Console, total: int, *, keep_watching: bool) -> tu
         def tick() -> None:
             nonlocal shown, hinted
             for row in reversed(reader.rows(limit=total, after_id=shown)):
-                bar.console.print(_line(row, config.hours.timezone), no_wrap=True, overflow="ellipsis", crop=True)
+                bar.console.print(_line(row))
                 shown = row.id
             bar.update(task, completed=(located := reader.located()))
             if keep_watching and not hinted and located >= total:
@@ -122,19 +123,25 @@ def _run(config: Config, out: Console, total: int, *, keep_watching: bool) -> tu
     return failures
 
 
-def _line(row: LogRow, zone: str) -> str:
-    """One mail of the growing log."""
+def _line(row: LogRow) -> Table:
+    """One mail of the growing log, in columns."""
     words = {"ack": "answered", "call": "call", "notify": "manager told", "ask": "a person is asked", "file": "filed"}
     done = ", ".join(words[kind] for kind, _ in row.effects if kind in words)
     if row.automatic == "machine":
         done = "a machine wrote it: not answered"
     elif row.automatic == "hold":
         done = "perhaps a machine: held for a person"
-    category = f"{terminal.categories_of(row)}"
-    return (
-        f"[dim]{row.id:>3}[/dim] {category} [bold]{escape(row.subject[:48]) or '(no subject)'}[/bold] "
-        f"{escape(row.account_id or 'no account')} [dim]{escape(done)}[/dim]"
+    line = Table.grid(padding=(0, 1))
+    for width in WIDTHS:
+        line.add_column(width=width, no_wrap=True, overflow="ellipsis")
+    line.add_row(
+        f"[dim]{row.id:>3}[/dim]",
+        terminal.categories_of(row),
+        escape(row.account_id or "-"),
+        f"[bold]{escape(row.subject) or '(no subject)'}[/bold]",
+        f"[dim]{escape(done)}[/dim]",
     )
+    return line
 
 
 def _say_where(out: Console, folder: Path, config: Config) -> None:
@@ -148,12 +155,12 @@ def _say_where(out: Console, folder: Path, config: Config) -> None:
             by_category[category] = by_category.get(category, 0) + 1
     done = {kind: number for kind, state, number in counts.effects if state == "done"}
     told = ", ".join(f"{number} {terminal.coloured(category)}" for category, number in sorted(by_category.items()))
-    out.print(
-        f"\n{counts.messages + counts.copies} mails read: {counts.messages} logged, {counts.copies} second copies. {told}."
-    )
+    read = counts.messages + counts.copies
+    out.print(f"\n{read} mails read: {counts.messages} logged, {counts.copies} second copies. {told}.")
     out.print(
         f"{done.get('ack', 0)} acknowledgements, {done.get('notify', 0)} notes to account managers, "
-        f"{done.get('call', 0)} calls booked and {done.get('invitation', 0)} invitations; {counts.unsure} mails are unsure."
+        f"{done.get('call', 0)} calls booked and {done.get('invitation', 0)} invitations. "
+        f"{counts.unsure} mails are marked ?: not sure, a person should look."
     )
     settings = folder / "config.toml"
     for title, lines in (

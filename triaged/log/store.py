@@ -20,7 +20,7 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
 
-from triaged.errors import Gone
+from triaged.errors import Gone, Permanent
 from triaged.log.encode import DECISION, EFFECT, MESSAGE, to_ms
 from triaged.log.schema import migrations
 from triaged.model import (
@@ -84,6 +84,13 @@ class Log:
     """The writing connection. Every method but `transaction` must be called inside one."""
 
     def __init__(self, path: Path) -> None:
+        """Open or make the log, migrated. Raises: Permanent, a sentence."""
+        try:
+            self._open(path)
+        except (OSError, sqlite3.Error) as error:
+            raise Permanent(f"the log {path} cannot be opened: {error}") from None
+
+    def _open(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = (path.parent / f"{path.name}.lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -375,7 +382,10 @@ class Log:
         return row[0] if row is not None else None
 
     def _insert(self, table: str, row: Mapping[str, Any]) -> int:
-        rowid = self.db.table(table).insert(dict(row)).last_rowid
+        """By hand: sqlite-utils' insert asks for the names of all tables and views first, each time."""
+        columns, marks = ", ".join(row), ", ".join("?" * len(row))
+        sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - names of ours
+        rowid = self.db.execute(sql, tuple(row.values())).lastrowid
         assert rowid is not None  # every table here has a rowid
         return rowid
 

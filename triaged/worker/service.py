@@ -114,15 +114,23 @@ class Service:
     # --- start ---
 
     def _run(self, *, once: bool) -> tuple[str, ...]:
+        for number, handler in ((signal.SIGTERM, self.stop), (signal.SIGINT, self.stop), (signal.SIGHUP, self.reload)):
+            signal.signal(number, handler)
         writing = self._start_writer()
+        working: list[Thread] = []
         try:
             self._start_processes()
-        except TriagedError:
-            self._end(writing, [], [], [])
-            raise
-        signal.signal(signal.SIGTERM, self.stop)
-        signal.signal(signal.SIGINT, self.stop)
-        signal.signal(signal.SIGHUP, self.reload)
+            watching = self._start_threads(working, once=once)
+            if once:
+                self._wait_until_done(watching)
+            else:
+                self._supervise()
+        finally:  # whatever ended it, the triage processes must not outlive it
+            self._end(writing, working)
+        return tuple(self._failures)
+
+    def _start_threads(self, working: list[Thread], *, once: bool) -> list[Thread]:
+        """Start all that works, each into `working` at once; returns the watchers."""
         intake = Intake(
             raws=self._raws,
             writer=self._writer,
@@ -132,24 +140,19 @@ class Service:
             beats=self._beats,
             clock=utc_now,
         )
-        deciding = [
-            self._thread(name, partial(intake.run, name, process, self._stop))
-            for name, process in zip(self._intake_names(), self._processes, strict=True)
-        ]
-        doing = [self._thread(lane.part, lane.run) for lane in self._lanes.values()]
+        for name, process in zip(self._intake_names(), self._processes, strict=True):
+            working.append(self._thread(name, partial(intake.run, name, process, self._stop)))
+        working += [self._thread(lane.part, lane.run) for lane in self._lanes.values()]
         watching = [self._thread(part_of(each), partial(self._watch, each, once)) for each in self._parts.watched]
-        if once:
-            self._wait_until_done(watching)
-        else:
-            self._supervise()
-        self._end(writing, watching, deciding, doing)
-        return tuple(self._failures)
+        working += watching
+        return watching
 
     def _start_writer(self) -> Thread:
+        """Open the log in its thread. Raises: what opening it raised."""
         writing = Thread(target=self._writer.run, name="writer", daemon=True)
         self._beats.beat(self._writer.name)
         writing.start()
-        self._writer.opened.result(timeout=60)
+        self._writer.opened.result()
         return writing
 
     def _start_processes(self) -> None:
@@ -275,7 +278,7 @@ class Service:
 
     # --- end ---
 
-    def _end(self, writing: Thread, watching: list[Thread], deciding: list[Thread], doing: list[Thread]) -> None:
+    def _end(self, writing: Thread, working: list[Thread]) -> None:
         """In order: stop fetching, finish what is taken, commit, close. After DRAIN_S it ends all the same."""
         systemd.notify("STOPPING=1")
         give_up_at = utc_now().timestamp() + DRAIN_S
@@ -283,7 +286,7 @@ class Service:
         for each in self._parts.watched:
             each.mailbox.wake()
         self._wake_lanes(frozenset(self._lanes))
-        for thread in (*watching, *deciding, *doing):
+        for thread in working:
             thread.join(max(0.0, give_up_at - utc_now().timestamp()))
             if thread.is_alive():
                 log.warning("undrained part=%r", thread.name)

@@ -23,8 +23,6 @@ from triaged.worker.writer import Writer
 
 BATCH = 100
 """Messages asked for at once (0.37 s for 1,000 of 4 kB in batches of 50; backends.md 2a)."""
-LONGEST_WAIT_S = 30.0
-"""Seconds of waiting between two signs of life, whatever the poll interval."""
 PAUSE_S = 1.0
 """Seconds before a lost connection is opened again."""
 
@@ -104,7 +102,7 @@ def _serve(watched: Watched, around: Surroundings, reader: Reader) -> TriagedErr
     try:
         while not around.stop.is_set():
             around.beats.beat(part_of(watched))
-            watched.mailbox.wait(min(watched.poll_s, LONGEST_WAIT_S))
+            watched.mailbox.wait(watched.poll_s)
             look(watched, around, reader)
     except TriagedError as error:
         return error

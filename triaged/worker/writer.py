@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
 
+from triaged.errors import Permanent
 from triaged.log.store import Log
 from triaged.worker.beats import Beats
 
@@ -18,7 +19,8 @@ GROUP = 64
 """Closures in one transaction at most: one fsync for many mails when there is a backlog (engine.md 1.1)."""
 WAITING = 512
 """Closures that may wait; who submits more is held up, so memory stays bounded."""
-IDLE_S = 0.5
+IDLE_S = 0.2
+"""Seconds without work before the full-text index is brought up to date: in a backlog every lane would wait for it."""
 INDEX_BATCH = 64
 
 _Job = tuple[Callable[[Log], Any], "Future[Any]"]
@@ -47,20 +49,24 @@ class Writer:
         self._closing.set()
 
     def run(self) -> None:
-        """Commit until closed. Raises: sqlite3.Error when the log cannot be opened."""
-        log = Log(self._path)
+        """Commit until closed. When the log cannot be opened, `opened` has the reason."""
+        try:
+            log = Log(self._path)
+        except Permanent as error:
+            self.opened.set_exception(error)
+            return
         self.opened.set_result(None)
         unindexed = True
         while True:
             self._beats.beat(self.name)
-            group = self._take_group(wait_s=0.0 if unindexed else IDLE_S)
+            group = self._take_group(wait_s=0.0 if self._closing.is_set() else IDLE_S)
             if len(group) > 0:
                 _commit(log, group)
                 unindexed = True
-            elif self._closing.is_set():
-                break
             elif unindexed:
                 unindexed = _index(log)
+            elif self._closing.is_set():
+                break
         log.close()
         self._beats.retire(self.name)
 
