@@ -32,7 +32,7 @@ from tests.servers.smtp import SmtpServer, running_smtp_server
 
 pytestmark = pytest.mark.timeout(3000)
 
-SITES = 70
+SITES = 90
 """Sites a suite when a sample is taken."""
 PROGRAM_KILLS = 99 if EVERY_MOMENT else 12
 CHILDREN_END_S = 20.0
@@ -150,7 +150,7 @@ def test_the_program_itself_killed_at_random(nursery: Nursery, pattern: Path, tm
     assert problems(whole, bench.expected, doubtful=0) == []
     draw = random.Random(began)
     windows = (("decided mail=", after_first_s), ("decided mail=", after_first_s), ("rule set", after_ready_s))
-    plan = [(words, draw.uniform(0, window_s)) for words, window_s in windows * (PROGRAM_KILLS // 3)]
+    plan = [(words, draw.uniform(0, 0.7 * window_s)) for words, window_s in windows * (PROGRAM_KILLS // 3)]
 
     def trial(moment: tuple[str, float]) -> Trial:
         site, found = bench.new_site(), Trial(())
@@ -164,7 +164,7 @@ def test_the_program_itself_killed_at_random(nursery: Nursery, pattern: Path, tm
     kills = sum(len(trial.killed_at) for trial in trials)
     print(f"crash program: {kills} kills of {len(plan)} runs, {time.monotonic() - began:.0f} s")  # noqa: T201
     assert [trial for trial in trials if len(trial.problems) > 0] == []
-    assert kills > len(plan) / 2
+    assert kills > len(plan) / 3
 
 
 def started_program(site: Site) -> subprocess.Popen[str]:

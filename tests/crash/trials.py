@@ -85,14 +85,14 @@ class Bench:
 
 
 def chosen(moments: Sequence[Point], number: int) -> list[Point]:
-    """Each port call once, and others evenly, `number` in all unless every moment is wanted."""
+    """The first of each call and change of a file, and others evenly, `number` in all unless every one is wanted."""
     if EVERY_MOMENT:
         return list(moments)
-    calls = [moment for moment in moments if is_call(moment) and moment[1] == 1]
-    others = [moment for moment in moments if moment not in calls]
-    assert number > len(calls)
-    step = len(others) / (number - len(calls))
-    return [*calls, *(others[int(place * step)] for place in range(number - len(calls)))]
+    firsts = [moment for moment in moments if moment[1] == 1 and not moment[0].startswith("SQL")]
+    others = [moment for moment in moments if moment not in firsts]
+    assert number > len(firsts)
+    step = len(others) / (number - len(firsts))
+    return [*firsts, *(others[int(place * step)] for place in range(number - len(firsts)))]
 
 
 def is_call(moment: Point) -> bool:
