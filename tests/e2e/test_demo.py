@@ -81,7 +81,7 @@ def test_machines_and_second_copies_are_never_answered(played: Played) -> None:
 
 
 MOST_NEEDLESS = 2
-"""Thank-yous that are answered although nothing was asked: two of ten with the model of 2026-11-22. Harmless, counted."""
+"""Thank-yous that are answered although nothing was asked: two of ten with the model of 2026-11-22."""
 
 
 def test_all_those_are_acknowledged_that_should_be(played: Played) -> None:

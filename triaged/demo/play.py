@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import shutil
+import sys
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
@@ -162,30 +163,27 @@ def _say_where(out: Console, folder: Path, config: Config) -> None:
         f"{done.get('call', 0)} calls booked and {done.get('invitation', 0)} invitations. "
         f"{counts.unsure} mails are marked ?: not sure, a person should look."
     )
-    settings = folder / "config.toml"
-    for title, lines in (
-        (
-            "Where to look",
-            (
-                ("the log", f"triaged log --config {settings}"),
-                ("one mail and why", f"triaged explain 1 --config {settings}"),
-                ("outgoing mail", f"{folder}/mail/outgoing/new/"),
-                ("the calendars", f"{folder}/calendars/lena/ marek/ sofia/ (.ics files)"),
-                ("how it is", f"triaged status --config {settings}"),
-            ),
-        ),
-        (
-            "What to try next",
-            (
-                (
-                    "a mail of your own",
-                    f"cp some.eml {folder}/mail/inbox/new/ && triaged run --once --config {settings}",
-                ),
-                ("edit a rule", f"{folder}/rules/complaint.toml, then: triaged check --config {settings}"),
-                ("put one right", f"triaged correct 1 --category complaint --config {settings}"),
-            ),
-        ),
-    ):
+    for title, lines in _hints(folder).items():
         out.print(f"\n[bold]{title}[/bold]")
-        for name, where in lines:
+        for name, where in lines.items():
             out.print(f"  {name:<19} {escape(where)}", soft_wrap=True)
+
+
+def _hints(folder: Path) -> dict[str, dict[str, str]]:
+    """Lines to copy, by title; they run as they stand, whether `triaged` is on the path or not."""
+    program = "triaged" if shutil.which("triaged") is not None else sys.argv[0]
+    settings = folder / "config.toml"
+    return {
+        "Where to look": {
+            "the log": f"{program} log --config {settings}",
+            "one mail and why": f"{program} explain 1 --config {settings}",
+            "outgoing mail": f"{folder}/mail/outgoing/new/",
+            "the calendars": f"{folder}/calendars/lena/ marek/ sofia/ (.ics files)",
+            "how it is": f"{program} status --config {settings}",
+        },
+        "What to try next": {
+            "a mail of your own": f"cp some.eml {folder}/mail/inbox/new/ && {program} run --once --config {settings}",
+            "edit a rule": f"{folder}/rules/complaint.toml, then: {program} check --config {settings}",
+            "put one right": f"{program} correct 1 --category complaint --config {settings}",
+        },
+    }

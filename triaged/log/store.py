@@ -143,32 +143,8 @@ class Log:
                     "copy", f"again in {locator.mailbox}/{locator.folder}; not answered again", message=row, now=now
                 )
             return Recorded(row, True, frozenset())
-        verdict, account = decision.verdict, decision.account
-        row = self._insert(
-            "message",
-            {
-                "key": message.key,
-                "reference": decision.reference,
-                "state": "triaged",
-                "mailbox": locator.mailbox,
-                "message_id": message.message_id,
-                "sender": message.sender.addr_spec if message.sender is not None else "",
-                "sender_name": message.sender.display_name if message.sender is not None else "",
-                "subject": message.subject,
-                "received_at": to_ms(message.received),
-                "logged_at": to_ms(now),
-                "automatic": message.automatic.by,
-                "language": verdict.language,
-                "categories": json.dumps(verdict.chosen),
-                "sure": int(verdict.sure),
-                "account_id": account.account_id,
-                "account_how": account.how,
-                "priority": decision.priority,
-                "due_at": to_ms(decision.due) if decision.due is not None else None,
-                "new_text": message.new_text,
-                "parsed": MESSAGE.dump_json(message).decode(),
-            },
-        )
+        verdict = decision.verdict
+        row = self._insert("message", _message_row(message, decision, locator.mailbox, now))
         self._locate(locator, row, now)
         self._insert(
             "decision",
@@ -437,3 +413,29 @@ def _external_id(effect: Effect) -> str:
             return ""
         case _:
             return effect.mail.message_id
+
+
+def _message_row(message: Message, decision: Decision, mailbox: str, now: datetime) -> dict[str, Any]:
+    verdict, account = decision.verdict, decision.account
+    return {
+        "key": message.key,
+        "reference": decision.reference,
+        "state": "triaged",
+        "mailbox": mailbox,
+        "message_id": message.message_id,
+        "sender": message.sender.addr_spec if message.sender is not None else "",
+        "sender_name": message.sender.display_name if message.sender is not None else "",
+        "subject": message.subject,
+        "received_at": to_ms(message.received),
+        "logged_at": to_ms(now),
+        "automatic": message.automatic.by,
+        "language": verdict.language,
+        "categories": json.dumps(verdict.chosen),
+        "sure": int(verdict.sure),
+        "account_id": account.account_id,
+        "account_how": account.how,
+        "priority": decision.priority,
+        "due_at": to_ms(decision.due) if decision.due is not None else None,
+        "new_text": message.new_text,
+        "parsed": MESSAGE.dump_json(message).decode(),
+    }
