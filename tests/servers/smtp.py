@@ -29,7 +29,7 @@ class Taken:
     octets: bytes
 
 
-@dataclass(slots=True)
+@dataclass  # no slots: aiosmtpd looks at every attribute of its handler, and Python before 3.11.4 trips over them
 class SmtpServer:
     """answers: what to say instead of yes at a moment (or at "AUTH"). cut_at: close the connection at this moment.
 

@@ -171,7 +171,8 @@ def _say_where(out: Console, folder: Path, config: Config) -> None:
 
 def _hints(folder: Path) -> dict[str, dict[str, str]]:
     """Lines to copy, by title; they run as they stand, whether `triaged` is on the path or not."""
-    program = "triaged" if shutil.which("triaged") is not None else sys.argv[0]
+    called = sys.argv[0] if Path(sys.argv[0]).name == "triaged" else f"{sys.executable} -m triaged"
+    program = "triaged" if shutil.which("triaged") is not None else called
     settings = folder / "config.toml"
     return {
         "Where to look": {
