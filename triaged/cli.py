@@ -433,14 +433,18 @@ def evaluate(
 
 @app.command(epilog="Example: triaged status --json")
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show how the worker is, what the log holds, what waits for a person; exit code 1 when a part is in trouble."""
+    """Show how the worker is, what the log holds, what waits for a person; exit code 1 unless it runs untroubled."""
+    from triaged.wire import log_path
+    from triaged.worker.service import is_running
+
     loaded = _config(config)
+    running = is_running(log_path(loaded))
     since_ms = round((datetime.now(UTC) - timedelta(days=1)).timestamp() * 1000)
     with _reader(loaded) as reader:
         health, counts, waiting = reader.health(), reader.counts(since_ms=since_ms), reader.waiting()
     if as_json:
-        print(views.line(views.status_view(health, counts, waiting)))  # noqa: T201
+        print(views.line(views.status_view(health, counts, waiting, running=running)))  # noqa: T201
     else:
-        terminal.print_status(terminal.console(), health, counts, waiting, zone=loaded.hours.timezone)
-    if any(row.state == "trouble" for row in health):
+        terminal.print_status(terminal.console(), health, counts, waiting, running=running, zone=loaded.hours.timezone)
+    if not running or any(row.state == "trouble" for row in health):
         raise typer.Exit(FAILED)

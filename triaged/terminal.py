@@ -213,9 +213,16 @@ def print_status(
     counts: Counts,
     waiting: Sequence[tuple[int, str, str, str, str]],
     *,
+    running: bool,
     zone: str,
 ) -> None:
     """How the worker is, what the log holds, what waits for a person."""
+    if running:
+        out.print("[green]the worker runs[/green]")
+    else:
+        out.print(
+            "[bold red]the worker does not run[/bold red]; what follows is its last report. Start it: triaged run"
+        )
     for row in health:
         detail = f" {escape(row.detail)}" if row.detail else ""
         out.print(f"{coloured(row.state):<8} {escape(row.part)} since {wall(row.since, zone)}{detail}", soft_wrap=True)

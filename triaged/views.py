@@ -161,10 +161,11 @@ def line(value: dict[str, Any]) -> str:
 
 
 def status_view(
-    health: list[HealthRow], counts: Counts, waiting: list[tuple[int, str, str, str, str]]
+    health: list[HealthRow], counts: Counts, waiting: list[tuple[int, str, str, str, str]], *, running: bool
 ) -> dict[str, Any]:
-    """What `triaged status --json` prints."""
+    """What `triaged status --json` prints. parts: as the worker last reported them."""
     return {
+        "running": running,
         "parts": [health_view(row) for row in health],
         "mails": counts.messages,
         "last_24_h": counts.today,

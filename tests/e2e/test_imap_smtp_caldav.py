@@ -176,7 +176,8 @@ def test_one_dead_server_holds_up_no_other_mailbox(servers: MailServers, tmp_pat
         mailboxes = servers.mailbox() + servers.mailbox("bob", port=way.port)
         site = make_site(tmp_path, mailboxes=mailboxes, outgoing=servers.outgoing(), calendar="")
         with running(site) as worker:
-            assert site.status()[0] == 0
+            code, status = site.status()
+            assert (code, status["running"]) == (0, True)
             way.cut()
             worker.wait_for_line("health part='mailbox bob' state=trouble")
             servers.imap.deliver(mail("Meanwhile"), sender="ann@example.test")

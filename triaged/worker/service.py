@@ -73,6 +73,18 @@ def lock_state(log_path: Path) -> IO[str]:
     return held
 
 
+def is_running(log_path: Path) -> bool:
+    """Whether a worker holds the state folder now, whatever its last report says."""
+    try:
+        with (log_path.parent / "worker.lock").open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 class Service:
     """The running worker. `run` blocks until the end; its thread must be the main one (signals)."""
 
