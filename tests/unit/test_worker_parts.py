@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+from contextlib import closing
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from hypothesis import given
@@ -13,10 +15,12 @@ from hypothesis import strategies as st
 from tenacity import RetryError
 
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError
+from triaged.log.read import Reader
 from triaged.worker import systemd
 from triaged.worker.beats import Beats
 from triaged.worker.progress import Progress
 from triaged.worker.retry import LONGEST_WAIT_S, REFUSED_WAIT_S, patiently, wait_after_s
+from triaged.worker.writer import Writer
 
 
 def test_the_cursor_stops_before_the_first_gap() -> None:
@@ -128,3 +132,32 @@ def test_the_watchdog_is_fed_three_times_as_often_as_asked(monkeypatch: pytest.M
     assert systemd.watchdog_interval_s() == 10
     monkeypatch.setenv("WATCHDOG_PID", "1")
     assert systemd.watchdog_interval_s() is None
+
+
+def test_the_writer_goes_on_after_a_transaction_that_failed(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "state" / "triaged.db", beats=Beats())
+    thread = Thread(target=writer.run)
+    thread.start()
+    writer.opened.result(timeout=10)
+    now = datetime(2026, 11, 17, tzinfo=UTC)
+    bad = writer.submit(lambda rows: rows.db.execute("SELECT nothing FROM nowhere"))
+    good = writer.submit(lambda rows: rows.set_cursor("desk", "INBOX", "7", now=now))
+    assert bad.exception(timeout=10) is not None
+    assert good.exception(timeout=10) is None
+    broken = writer.submit(lambda rows: rows.db.execute("COMMIT"))  # the group's own COMMIT then has nothing to commit
+    broken.exception(timeout=10)
+    after = writer.submit(lambda rows: rows.set_cursor("desk", "INBOX", "8", now=now))
+    assert after.exception(timeout=10) is None
+    writer.close()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    with closing(Reader(tmp_path / "state" / "triaged.db")) as reader:
+        assert reader.cursor("desk", "INBOX") == "8"
+
+
+def test_a_log_that_cannot_be_opened_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "triaged.db").write_bytes(b"this is no database, it is a letter to my aunt" * 100)
+    writer = Writer(tmp_path / "triaged.db", beats=Beats())
+    writer.run()
+    with pytest.raises(Permanent, match=r"triaged\.db cannot be opened: file is not a database"):
+        writer.opened.result()

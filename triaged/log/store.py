@@ -86,18 +86,19 @@ class Log:
     def __init__(self, path: Path) -> None:
         """Open or make the log, migrated. Raises: Permanent, a sentence."""
         try:
-            self._open(path)
-        except (OSError, sqlite3.Error) as error:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = (path.parent / f"{path.name}.lock").open("w")
+        except OSError as error:
             raise Permanent(f"the log {path} cannot be opened: {error}") from None
-
-    def _open(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = (path.parent / f"{path.name}.lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self.db = connect(path)
-        path.chmod(0o600)
-        with self.transaction():  # or a kill leaves sqlite-utils' own table without its index
-            migrations.apply(self.db)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self.db = connect(path)
+            path.chmod(0o600)
+            with self.transaction():  # or a kill leaves sqlite-utils' own table without its index
+                migrations.apply(self.db)
+        except (OSError, sqlite3.Error) as error:
+            self._lock.close()
+            raise Permanent(f"the log {path} cannot be opened: {error}") from None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

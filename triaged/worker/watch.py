@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -143,5 +144,12 @@ def _put(raw: Raw, watched: Watched, around: Surroundings) -> bool:
 
 def _vanished(locator: Locator, watched: Watched, around: Surroundings) -> None:
     log.info("gone mailbox=%s key=%s", locator.mailbox, locator.key)
-    around.writer.submit(lambda rows: rows.record_gone(locator, now=around.clock()))
-    watched.progress.committed(locator.key)
+    progress = watched.progress
+
+    def written(done: Future[None]) -> None:
+        if done.exception() is None:
+            progress.committed(locator.key)
+        else:
+            progress.take_back([locator.key])
+
+    around.writer.submit(lambda rows: rows.record_gone(locator, now=around.clock())).add_done_callback(written)

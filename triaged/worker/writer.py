@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -22,6 +23,8 @@ WAITING = 512
 IDLE_S = 0.2
 """Seconds without work before the full-text index is brought up to date: in a backlog every lane would wait for it."""
 INDEX_BATCH = 64
+
+logger = logging.getLogger(__name__)
 
 _Job = tuple[Callable[[Log], Any], "Future[Any]"]
 
@@ -102,6 +105,11 @@ def _commit(log: Log, group: list[_Job]) -> None:
 
 
 def _index(log: Log) -> bool:
-    """Index some mails for the full-text search; True while there is more."""
-    with log.transaction():
-        return log.index_text(INDEX_BATCH) == INDEX_BATCH
+    """Index some mails for the full-text search; True while there is more. A failure (full disk) is logged."""
+    done: Future[int] = Future()
+    _commit(log, [(lambda rows: rows.index_text(INDEX_BATCH), done)])
+    error = done.exception()
+    if error is not None:
+        logger.error("unindexed error=%s", error)
+        return False
+    return done.result() == INDEX_BATCH
