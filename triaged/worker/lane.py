@@ -95,20 +95,22 @@ class Lane:
 
     def _connect(self) -> bool:
         """Connect, patiently; False when stopped meanwhile."""
-
-        def failed(error: BaseException, wait_s: float) -> None:
-            self._around.beats.retire(self.part)
-            self.troubled = True
-            self._around.health(self.part, "trouble", f"{error}; next try in {wait_s:.0f} s")
-
         try:
-            patiently(self._around.stop, TriagedError, failed)(self._service.connect)
+            patiently(self._around.stop, TriagedError, self._failed)(self._service.connect)
         except RetryError:
             return False
+        self._well()
+        return True
+
+    def _failed(self, error: BaseException, wait_s: float) -> None:
+        self._around.beats.retire(self.part)  # a sleep of minutes is no hang
+        self.troubled = True
+        self._around.health(self.part, "trouble", f"{error}; next try in {wait_s:.0f} s")
+
+    def _well(self) -> None:
         if self.troubled:
             self.troubled = False
             self._around.health(self.part, "ok", "")
-        return True
 
     def _attempt(self, claimed: Claimed) -> Outcome | TriagedError:
         try:
@@ -153,17 +155,27 @@ class Lane:
         return lanes
 
     def _recover(self) -> None:
-        """Find out what became of the effects that a kill interrupted."""
+        """Find out what became of the effects that a kill interrupted, before anything else is done."""
         for claimed in self._write(lambda rows: rows.doing(self.name)):
-            if not self._connect():
+            end = self._look_up(claimed)
+            if end is None:
                 return
-            try:
-                end: Outcome | TriagedError = self._service.recover(claimed.effect) or Transient(
-                    "the service was killed before it was done", retry_after_s=0
-                )
-            except TriagedError as error:
-                end = error
             self._write(partial(self._end, claimed=claimed, end=end))
+
+    def _look_up(self, claimed: Claimed) -> Outcome | TriagedError | None:
+        """How an interrupted effect ended; None when stopped meanwhile, and then it stays `doing`.
+
+        While the outside cannot be asked, the answer is waited for: to do the effect again could do it twice.
+        """
+        ask = patiently(self._around.stop, (Transient, LoginRefused), self._failed)
+        try:
+            found = ask(self._service.recover, claimed.effect)
+        except RetryError:
+            return None
+        except (Uncertain, Permanent) as error:
+            return Uncertain(str(error))
+        self._well()
+        return found or Transient("the service was killed before it was done", retry_after_s=0)
 
     def _write(self, work: Callable[[Log], T]) -> T:
         return self._around.writer.submit(work).result()

@@ -35,7 +35,9 @@ def wait_after_s(error: BaseException, attempt: int) -> float:
     return wait_s(state)
 
 
-def patiently(stop: Event, errors: type[Exception], on_error: Callable[[BaseException, float], None]) -> Retrying:
+def patiently(
+    stop: Event, errors: type[Exception] | tuple[type[Exception], ...], on_error: Callable[[BaseException, float], None]
+) -> Retrying:
     """Try until it works, or raise tenacity.RetryError once `stop` is set; `on_error` hears of each failure."""
 
     def before_sleep(state: RetryCallState) -> None:
