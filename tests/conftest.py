@@ -8,24 +8,31 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers import dovecot as dovecot_server
+from tests.servers.certificates import Authority, make_authority
 from tests.servers.dovecot import Dovecot, running_dovecot
 from tests.servers.smtp import SmtpServer, running_smtp_server
 
 
 @pytest.fixture(scope="session")
-def dovecot() -> Iterator[Dovecot]:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Who signs the servers' certificates."""
+    return make_authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def dovecot(authority: Authority) -> Iterator[Dovecot]:
     """A real IMAP and LMTP server."""
     if not dovecot_server.is_installed():
         if os.environ.get("CI") == "true":
             pytest.fail(dovecot_server.NEEDS)
         pytest.skip(dovecot_server.NEEDS)
-    with running_dovecot() as server:
+    with running_dovecot(authority=authority) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def _shared_smtp_server(dovecot: Dovecot) -> Iterator[SmtpServer]:
-    with running_smtp_server(dovecot.authority) as server:
+def _shared_smtp_server(authority: Authority) -> Iterator[SmtpServer]:
+    with running_smtp_server(authority) as server:
         yield server
 
 

@@ -365,6 +365,7 @@ def cut_after(port: int, allowed: int, passed: list[int]) -> Callable[[Line, Scr
 
 
 @pytest.mark.parametrize(("missing", "left"), [("MOVE", 0), ("MOVE UIDPLUS", 1)])
+@pytest.mark.usefixtures("dovecot")  # skipped where it is not installed
 def test_filing_without_move(missing: str, left: int) -> None:
     offered = {"IMAP4rev1", "IDLE", "MOVE", "UIDPLUS"} - set(missing.split())
     with running_dovecot(more=f"imap_capability = {' '.join(sorted(offered))}") as server, server.client() as reader:

@@ -1,11 +1,13 @@
-"""A folder in; a certificate authority of our own and server certificates, good and bad, out (made by openssl)."""
+"""A folder in; a certificate authority of our own and server certificates, good and bad, out (made by trustme)."""
 
 from __future__ import annotations
 
 import ssl
-import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+
+import trustme
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,54 +35,23 @@ class Authority:
 
 
 def make_authority(folder: Path) -> Authority:
-    """Keys are P-256; validity is two days, except for the expired one."""
+    """`stranger` is for localhost too, by an authority that nobody trusts."""
     folder.mkdir(parents=True, exist_ok=True)
-    ca = _self_signed(folder, "ca", "Test CA")
-    here = "DNS:localhost,IP:127.0.0.1"
+    ours, theirs = trustme.CA(), trustme.CA()
+    ours.cert_pem.write_to_path(folder / "ca.pem")
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC)
+    here = ("localhost", "127.0.0.1")
     return Authority(
-        ca.chain,
-        _signed(folder, "good", here, ca, "-days", "2"),
-        _signed(folder, "wrong_host", "DNS:elsewhere.example", ca, "-days", "2"),
-        _signed(folder, "expired", here, ca, "-startdate", "20200101000000Z", "-enddate", "20200102000000Z"),
-        _self_signed(folder, "stranger", "localhost", "-addext", f"subjectAltName={here}"),
+        folder / "ca.pem",
+        _written(folder, "good", ours.issue_cert(*here)),
+        _written(folder, "wrong_host", ours.issue_cert("elsewhere.example")),
+        _written(folder, "expired", ours.issue_cert(*here, not_before=long_ago[0], not_after=long_ago[1])),
+        _written(folder, "stranger", theirs.issue_cert(*here)),
     )
 
 
-def _self_signed(folder: Path, name: str, common_name: str, *more: str) -> Certificate:
+def _written(folder: Path, name: str, leaf: trustme.LeafCert) -> Certificate:
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
-    _openssl(
-        "req", "-x509", *_new_key(made.key), "-days", "2", "-subj", f"/CN={common_name}", *more, "-out", made.chain
-    )
+    leaf.cert_chain_pems[0].write_to_path(made.chain)
+    leaf.private_key_pem.write_to_path(made.key)
     return made
-
-
-def _signed(folder: Path, name: str, names: str, ca: Certificate, *validity: str) -> Certificate:
-    made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
-    request, settings = folder / f"{name}.csr", folder / f"{name}.cnf"
-    (folder / "index").write_text("")
-    settings.write_text(
-        f"[ca]\ndefault_ca=own\n[own]\ndatabase={folder}/index\nnew_certs_dir={folder}\nrand_serial=yes\n"
-        f"default_md=sha256\npolicy=any\nunique_subject=no\n[any]\ncommonName=supplied\n[names]\nsubjectAltName={names}\n"
-    )
-    _openssl("req", "-new", *_new_key(made.key), "-subj", f"/CN={name}", "-out", request)
-    signing: tuple[str | Path, ...] = (
-        "-config",
-        settings,
-        "-cert",
-        ca.chain,
-        "-keyfile",
-        ca.key,
-        "-extensions",
-        "names",
-        *validity,
-    )
-    _openssl("ca", "-batch", "-notext", *signing, "-in", request, "-out", made.chain)
-    return made
-
-
-def _new_key(path: Path) -> tuple[str, ...]:
-    return ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(path))
-
-
-def _openssl(*arguments: str | Path) -> None:
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)

@@ -148,18 +148,18 @@ class Dovecot:
 
 
 def is_installed() -> bool:
-    return all(shutil.which(name, path=_path()) is not None for name in ("dovecot", "openssl"))
+    return shutil.which("dovecot", path=_path()) is not None
 
 
 @contextmanager
-def running_dovecot(*, more: str = "") -> Iterator[Dovecot]:
+def running_dovecot(*, more: str = "", authority: Authority | None = None) -> Iterator[Dovecot]:
     """`more`: further lines of configuration. As root the whole server runs as the package's user `dovecot`.
 
     The folder is a short one of our own: the path of a Unix socket may have 107 octets.
     """
     folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
     try:
-        server = _configured(folder, more)
+        server = _configured(folder, more, authority or make_authority(folder / "tls"))
         try:
             for port in (server.imap_port, server.imaps_port, server.lmtp_port):
                 _await_port(port, server)
@@ -170,8 +170,9 @@ def running_dovecot(*, more: str = "") -> Iterator[Dovecot]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _configured(folder: Path, more: str) -> Dovecot:
-    authority = make_authority(folder / "tls")
+def _configured(folder: Path, more: str, authority: Authority) -> Dovecot:
+    chain = shutil.copy(authority.good.chain, folder / "chain.pem")  # the server reads them as another user
+    key = shutil.copy(authority.good.key, folder / "key.pem")
     ports = free_ports(3)
     owner = "dovecot" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
     account = pwd.getpwnam(owner)
@@ -181,8 +182,8 @@ def _configured(folder: Path, more: str) -> Dovecot:
             folder=folder,
             owner=owner,
             group=grp.getgrgid(account.pw_gid).gr_name,
-            chain=authority.good.chain,
-            key=authority.good.key,
+            chain=chain,
+            key=key,
             more=more,
             imap_port=ports[0],
             imaps_port=ports[1],
