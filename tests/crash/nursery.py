@@ -44,12 +44,22 @@ ORDER_LIMIT_S = 60.0
 class TriageHere:
     """Stands in for `TriageProcess`."""
 
-    def __init__(self, *, build: Callable[[], Playbook], log_path: Path, limits: Any, beat: Callable[[], None]) -> None:
-        self._build, self._log_path = build, log_path
+    def __init__(
+        self,
+        *,
+        build: Callable[[], Playbook],
+        log_path: Path,
+        limits: Any,
+        beat: Callable[[], None],
+        on_loaded: Callable[[Loaded], None],
+    ) -> None:
+        self._build, self._log_path, self._on_loaded = build, log_path, on_loaded
 
     def start(self) -> Loaded:
         self._playbook = self._build()
-        return Loaded(self._playbook.rules.id, self._playbook.model.model_id, self._playbook.rules.files)
+        loaded = Loaded(self._playbook.rules.id, self._playbook.model.model_id, self._playbook.rules.files)
+        self._on_loaded(loaded)
+        return loaded
 
     reload = start
 

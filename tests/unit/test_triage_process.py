@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
+import queue
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from tests.desk import ACME, NOW, lay_out_site, mail, raw
 from triaged.config import Config
 from triaged.errors import ConfigError
+from triaged.log.read import Reader
 from triaged.log.store import Log
+from triaged.model import Raw
 from triaged.wire import build_playbook, log_path
+from triaged.worker.beats import Beats
+from triaged.worker.intake import Intake
+from triaged.worker.progress import Progress
 from triaged.worker.triage import Limits, Triaged, TriageProcess, Unreadable
+from triaged.worker.writer import Writer
 
 ENDLESS = (
     "{% for a in 'x' * 9999 %}{% for b in 'x' * 9999 %}{% for c in 'x' * 9999 %}{% endfor %}{% endfor %}{% endfor %}"
@@ -55,6 +64,7 @@ def process(config: Config) -> Iterator[TriageProcess]:
         log_path=log_path(config),
         limits=Limits(timeout_s=2, memory_mb=2000),
         beat=lambda: None,
+        on_loaded=lambda loaded: None,
     )
     made.start()
     yield made
@@ -86,8 +96,6 @@ def test_a_mail_that_exhausts_memory_is_named(process: TriageProcess) -> None:
 def test_a_process_that_dies_is_started_again(process: TriageProcess) -> None:
     assert process._child is not None
     os.kill(process._child.pid, 9)
-    found = subjects(process.triage([raw(mail("Please send it."), key="1")], now=NOW))
-    assert found == {"1": "it ended the process that read it (out of memory, or a crash)"}
     assert subjects(process.triage([raw(mail("Please send it."), key="1")], now=NOW)) == {"1": "decided"}
 
 
@@ -130,8 +138,48 @@ def test_wrong_rules_refuse_the_start(config: Config, tmp_path: Path) -> None:
         log_path=log_path(config),
         limits=Limits(timeout_s=2, memory_mb=2000),
         beat=lambda: None,
+        on_loaded=lambda loaded: None,
     )
     with pytest.raises(ConfigError) as refused:
         made.start()
     assert any("own.toml" in problem.where for problem in refused.value.problems)
     made.kill()
+
+
+def test_mails_wait_while_the_rules_are_wrong(config: Config, process: TriageProcess, tmp_path: Path) -> None:
+    """A process that had to be killed finds rules that became wrong: its mails are handed out again, none is lost."""
+    raws: queue.Queue[Raw] = queue.Queue()
+    progress, stop = Progress(), Event()
+    beats = Beats()
+    writer = Writer(log_path(config), beats=beats)
+    intake = Intake(
+        raws=raws,
+        writer=writer,
+        progress={("desk", "inbox"): progress},
+        wake_lanes=lambda lanes: None,
+        batch=4,
+        beats=beats,
+        clock=lambda: NOW,
+    )
+    own = tmp_path / "rules" / "own.toml"
+    own.write_text("[[rule]]\nnam = 1\n", encoding="utf-8")
+    process.kill()
+    assert progress.hand_out(["1"]) == ("1",)
+    raws.put(raw(mail("Please send it."), key="1"))
+    with pytest.raises(ConfigError):
+        intake.run("triage 1", process, stop)
+    assert raws.unfinished_tasks == 0
+    assert progress.hand_out(["1"]) == ("1",)
+    own.unlink()
+    raws.put(raw(mail("Please send it."), key="1"))
+    threads = [Thread(target=writer.run), Thread(target=intake.run, args=("triage 1", process, stop))]
+    for thread in threads:
+        thread.start()
+    raws.join()
+    stop.set()
+    threads[1].join(timeout=20)
+    writer.close()
+    threads[0].join(timeout=20)
+    with closing(Reader(log_path(config))) as reader:
+        assert reader.unlogged("desk", "inbox", ["1"]) == []
+        assert reader.counts(since_ms=0).quarantined == 0

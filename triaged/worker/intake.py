@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import queue
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
@@ -44,15 +44,27 @@ class Intake:
         self._wake_lanes, self._batch, self._beats, self._clock = wake_lanes, batch, beats, clock
 
     def run(self, name: str, process: TriageProcess, stop: Event) -> None:
-        """Decide and commit until stopped; a mail taken from the queue is always brought to its end."""
+        """Decide and commit until stopped.
+
+        A mail that was taken and not decided is handed out again: when the process cannot be started (rules that
+        became wrong), and when it ended while the service stops, for then it may have been us who ended it.
+        """
         while not stop.is_set():
             self._beats.beat(name)
             batch = self._take()
             if len(batch) == 0:
                 self._save_cursors()
                 continue
-            for result in process.triage(batch, now=self._clock()):
-                self._commit(result)
+            try:
+                results = process.triage(batch, now=self._clock())
+            except BaseException:
+                self._give_back(batch)
+                raise
+            for result in results:
+                if stop.is_set() and isinstance(result, Unreadable):
+                    self._give_back([result.raw])
+                else:
+                    self._commit(result)
             self._save_cursors()
         self._beats.retire(name)
 
@@ -65,6 +77,11 @@ class Intake:
         except queue.Empty:
             pass
         return batch
+
+    def _give_back(self, raws: Sequence[Raw]) -> None:
+        for raw in raws:
+            self._progress[raw.locator.mailbox, raw.locator.folder].take_back([raw.locator.key])
+            self._raws.task_done()
 
     def _commit(self, result: Triaged | Unreadable) -> None:
         locator = result.raw.locator

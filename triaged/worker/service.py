@@ -96,6 +96,7 @@ class Service:
         self._raws: queue.Queue[Raw] = queue.Queue(QUEUE)
         self._failures: list[str] = []
         self._connected: set[str] = set()
+        self._died: set[str] = set()
         self._processes: list[TriageProcess] = []
         around = LaneSurroundings(
             parts.log_path, self._writer, self._stop, self._beats, self._health, self._wake_lanes, utc_now
@@ -174,9 +175,10 @@ class Service:
                 log_path=self._parts.log_path,
                 limits=self._parts.limits,
                 beat=partial(self._beats.beat, name),
+                on_loaded=self._keep,
             )
-            self._keep(process.start())
             self._processes.append(process)
+            process.start()
 
     def _intake_names(self) -> tuple[str, ...]:
         return tuple(f"triage {number}" for number in range(1, self._parts.processes + 1))
@@ -190,12 +192,21 @@ class Service:
         """A thread that starts its body again, with back-off, when it dies of a fault."""
 
         def died(error: BaseException, wait_s: float) -> None:
+            self._beats.retire(part)  # it is told as trouble; a sleep of minutes is no hang
             log.error("died part=%r error=%r restart_s=%.0f", part, error, wait_s, exc_info=error)
+            self._died.add(part)
             self._health(part, "trouble", f"{type(error).__name__}: {error}; starts again in {wait_s:.0f} s")
+
+        def again() -> None:
+            if part in self._died:
+                self._died.discard(part)
+                self._health(part, "ok", "started again")
+            self._beats.beat(part)
+            body()
 
         def live() -> None:
             try:
-                patiently(self._stop, Exception, died)(body)
+                patiently(self._stop, Exception, died)(again)
             except RetryError as ended:
                 error = ended.last_attempt.exception()
                 if error is not None:
@@ -259,9 +270,9 @@ class Service:
         systemd.reloading()
         try:
             for name, process in zip(self._intake_names(), self._processes, strict=True):
-                self._keep(process.reload())
+                process.reload()
                 self._beats.beat(name)
-        except ConfigError as error:
+        except TriagedError as error:
             self._health("rules", "trouble", f"not taken, the old ones go on: {error}")
         systemd.notify("READY=1")
 

@@ -22,12 +22,13 @@ from typing import Any
 from triaged.accounts.match import Directory, directory
 from triaged.classify.model import judge
 from triaged.decide import decide
-from triaged.errors import ConfigError, Permanent, Problem, Transient
+from triaged.errors import ConfigError, Permanent, Problem, Transient, TriagedError
 from triaged.log.read import Reader
 from triaged.mail.parse import parse
 from triaged.model import Decision, Message, Raw
 from triaged.playbook import Playbook
 
+ENDED = "it ended the process that read it (out of memory, or a crash)"
 START_LIMIT_S = 120.0
 """Seconds a process may take to load spaCy, the model and the rules (2–11 s measured; engine.md 1.2)."""
 
@@ -113,8 +114,18 @@ def triage(
 class TriageProcess:
     """A child process that runs `triage`; it is started again whenever it had to be killed. Two threads may ask."""
 
-    def __init__(self, *, build: Build, log_path: Path, limits: Limits, beat: Callable[[], None]) -> None:
-        self._build, self._log_path, self._limits, self._beat = build, log_path, limits, beat
+    def __init__(
+        self,
+        *,
+        build: Build,
+        log_path: Path,
+        limits: Limits,
+        beat: Callable[[], None],
+        on_loaded: Callable[[Loaded], None],
+    ) -> None:
+        """on_loaded: told which rules decide from now on, after every start and reload."""
+        self._build, self._log_path, self._limits = build, log_path, limits
+        self._beat, self._on_loaded = beat, on_loaded
         self._asking = Lock()
         self._child: Any = None
         self._line: Connection | None = None
@@ -129,23 +140,38 @@ class TriageProcess:
         self._child = context.Process(target=_serve, args=arguments, name="triage", daemon=True)
         self._child.start()
         theirs.close()
-        return self._take_loaded(self._ask(None, limit_s=START_LIMIT_S))
+        try:
+            return self._take_loaded(self._ask(None, limit_s=START_LIMIT_S))
+        except TriagedError:
+            self.kill()  # one that could not load has ended, and must not be asked
+            raise
 
     def reload(self) -> Loaded:
-        """Load rules, templates and model anew; on any mistake the old ones stay. Raises: ConfigError."""
+        """Load rules, templates and model anew; on any mistake the old ones stay. Raises: ConfigError, Transient."""
+        if self._line is None:
+            return self.start()
         return self._take_loaded(self._ask("reload", limit_s=START_LIMIT_S))
 
     def triage(self, raws: Sequence[Raw], *, now: datetime) -> list[Triaged | Unreadable]:
-        """Decide about a batch; what cannot be decided within the limits comes back as `Unreadable`."""
+        """Decide about a batch; what cannot be decided within the limits comes back as `Unreadable`.
+
+        Raises: ConfigError, Transient when the process had to be started again and cannot.
+        """
+        answer = self._try(raws, now)
+        if isinstance(answer, str) and len(raws) > 1:
+            return [result for raw in raws for result in self.triage([raw], now=now)]
+        if answer == ENDED:  # perhaps not the mail's doing: once more
+            answer = self._try(raws, now)
+        return [Unreadable(raws[0], answer)] if isinstance(answer, str) else list(answer)
+
+    def _try(self, raws: Sequence[Raw], now: datetime) -> Any:
+        """The results, or in words why there are none; then the process was ended."""
         if self._line is None:
             self.start()
         answer = self._ask((tuple(raws), now), limit_s=self._limits.timeout_s + len(raws))
-        if not isinstance(answer, str):
-            return list(answer)
-        self.kill()
-        if len(raws) == 1:
-            return [Unreadable(raws[0], answer)]
-        return [result for raw in raws for result in self.triage([raw], now=now)]
+        if isinstance(answer, str):
+            self.kill()
+        return answer
 
     def kill(self) -> None:
         """End the process at once; never raises."""
@@ -160,6 +186,7 @@ class TriageProcess:
     def _take_loaded(self, answer: Any) -> Loaded:
         if isinstance(answer, Loaded):
             self.loaded = answer
+            self._on_loaded(answer)
             return answer
         if isinstance(answer, tuple):
             raise ConfigError(answer)
@@ -180,7 +207,7 @@ class TriageProcess:
                         return f"it took longer than {limit_s:.0f} s"
                 return self._line.recv()
             except (EOFError, OSError):
-                return "it ended the process that read it (out of memory, or a crash)"
+                return ENDED
 
 
 def _serve(line: Connection, build: Build, log_path: Path, memory_mb: int) -> None:
