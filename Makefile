@@ -14,6 +14,9 @@ test: .venv/dev ## the tests; servers that are not installed are skipped by name
 
 check: fmt-check lint types docs test ## all that must be green before a change lands (CI runs this)
 
+faults: .venv/dev ## the long fault trials, some two hours (as root: all of them; F="F3 F4" for some)
+	@$(BIN)/python -m tests.faults $(F)
+
 bench: .venv/dev ## speed and memory beside a floor measured in the same run (needs Dovecot)
 	@$(BIN)/python -m tests.bench
 
@@ -50,4 +53,4 @@ clean: ## remove the virtual environment and the demo
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --group dev
 	@touch $@
 
-.PHONY: help demo test check bench docs fmt fmt-check lint types model clean
+.PHONY: help demo test check faults bench docs fmt fmt-check lint types model clean

@@ -8,11 +8,15 @@ from pathlib import Path
 
 from triaged.accounts.match import directory
 from triaged.classify.model import judge
-from triaged.config import Config, load_config
+from triaged.config import load_config
 from triaged.decide import decide
+from triaged.decision import Decision, Effect
+from triaged.log.mailboxes import enable
+from triaged.log.store import Log
 from triaged.mail.parse import parse
-from triaged.model import Account, Contact, Decision, Effect, Locator, Message, Raw
+from triaged.model import Account, Contact, Locator, Message, Raw
 from triaged.playbook import Playbook
+from triaged.settings import Config
 from triaged.shipped import lay_out
 
 NOW = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
@@ -28,6 +32,9 @@ ACME = Account(
     language="en",
 )
 
+AUTHSERV_ID = "mx.nordlicht.example"
+"""The border server of the site below."""
+
 MAILDIRS = ("mail/inbox", "mail/outgoing")
 
 
@@ -41,11 +48,19 @@ def lay_out_site(folder: Path, *, changes: Mapping[str, str] | None = None) -> C
         (folder / "calendars" / person).mkdir(parents=True, exist_ok=True)
     settings = folder / "config.toml"
     text = settings.read_text(encoding="utf-8")
-    for old, new in (changes or {}).items():
+    for old, new in {"authserv_ids = []": f'authserv_ids = ["{AUTHSERV_ID}"]', **(changes or {})}.items():
         assert old in text, old
         text = text.replace(old, new)
     settings.write_text(text, encoding="utf-8")
     return load_config(settings)
+
+
+def open_log(path: Path) -> Log:
+    """A log in which the mailbox `desk` is enabled, for mail of any age."""
+    log = Log(path)
+    with log.transaction():
+        enable(log, "desk", cut_off=datetime.fromtimestamp(0, UTC), who="test", now=NOW)
+    return log
 
 
 def mail(
@@ -56,10 +71,13 @@ def mail(
     to: str = "desk@nordlicht.example",
     fields: str = "",
     number: int = 1,
+    authenticated: bool = True,
 ) -> bytes:
-    """A mail's octets; fields: further header lines, each with its line end."""
+    """A mail's octets; fields: further header lines, each with its line end. authenticated: our border says so."""
+    domain = sender.rpartition("@")[2].rstrip(">")
+    results = f"Authentication-Results: {AUTHSERV_ID}; dmarc=pass header.from={domain}\r\n" if authenticated else ""
     return (
-        f"From: {sender}\r\nTo: {to}\r\nSubject: {subject}\r\nDate: Tue, 17 Nov 2026 08:30:00 +0100\r\n"
+        f"{results}From: {sender}\r\nTo: {to}\r\nSubject: {subject}\r\nDate: Tue, 17 Nov 2026 08:30:00 +0100\r\n"
         f"Message-ID: <mail-{number}@acme.example>\r\n{fields}MIME-Version: 1.0\r\n"
         f"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{text}\r\n"
     ).encode()

@@ -14,8 +14,9 @@ from triaged.classify.model import Judged
 from triaged.classify.phrases import PhraseIndex
 from triaged.classify.verdict import verdict as weigh
 from triaged.clocks.hours import add, parse_span
-from triaged.model import Acknowledge, Call, Decision, Locator, Message, RuleTrace, Verdict
-from triaged.plan import ACCOUNT_MANAGER, colleague, effects, questions
+from triaged.decision import Acknowledge, Call, Decision, RuleTrace
+from triaged.model import AccountMatch, Locator, Message, Verdict
+from triaged.plan import ACCOUNT_MANAGER, FIXED_TEXT, colleague, effects, questions
 from triaged.playbook import Case, Playbook, reference
 from triaged.rules.grammar import SendPolicy
 from triaged.rules.match import Facts, Hits, handle, suggest
@@ -36,7 +37,7 @@ def decide(
     directory: the accounts of the day. thread_accounts: whose mails this one refers to, by the log. judged: the
     model's opinion of `message.judged`. The same arguments give the same decision, octet for octet.
     """
-    matched = match(directory, sender=message.sender, thread_accounts=thread_accounts, own_domains=playbook.own_domains)
+    matched = _match(message, directory, thread_accounts, playbook)
     account = directory.accounts.get(matched.account_id) if matched.account_id is not None else None
     language = language_of(message.new_text)
     facts = Facts(message, account, locator.mailbox, hits(playbook.phrases, message.judged), language, now)
@@ -67,6 +68,17 @@ def decide(
             questions=tuple(questions(case, call_problem=call_problem)),
         ),
     )
+
+
+def _match(
+    message: Message, directory: Directory, thread_accounts: tuple[str, ...], playbook: Playbook
+) -> AccountMatch:
+    """Whose mail it is; nobody's when the sender is known to be forged, whatever name it came under."""
+    found = match(directory, sender=message.sender, thread_accounts=thread_accounts, own_domains=playbook.own_domains)
+    if message.identity.trust != "none" or found.account_id is None:
+        return found
+    evidence = f"the sender may not be believed ({message.identity.reason}), though {found.evidence}"
+    return AccountMatch(None, None, 0.0, evidence, (found.account_id, *found.rivals), found.imitates)
 
 
 def hits(phrases: PhraseIndex, judged: str) -> Hits:
@@ -119,6 +131,10 @@ def _acknowledge(case: Case) -> tuple[Acknowledge, SendPolicy | None]:
         }[policy.mode]
     if template is None:
         return Acknowledge(False, None, "No rule asks for an acknowledgement"), policy
+    if not case.is_authenticated:
+        why = case.message.identity.reason
+        reason += f"; only the fixed text without names, dates or topic, for the sender is not authenticated: {why}"
+        template = FIXED_TEXT
     return Acknowledge(policy.mode in ("hold", "auto"), template, reason), policy
 
 
@@ -134,6 +150,10 @@ def _refusal(case: Case) -> str | None:
         or message.sender.domain in playbook.own_domains
     ):
         return "It comes from ourselves"
+    if (listed := playbook.do_not_answer.covers(message.sender.addr_spec)) != "":
+        return f"A person asked us not to: {listed}"
+    if case.match.imitates != "":
+        return f"Perhaps a forgery: {case.match.evidence}"
     age_h, limit_h = (span.total_seconds() / 3600 for span in (case.now - message.received, playbook.max_age))
     if age_h > limit_h:
         return f"It is {age_h:.0f} hours old; only mail up to {limit_h:.0f} hours old is answered by machine"

@@ -9,9 +9,10 @@ from pathlib import Path
 from triaged.accounts.match import directory
 from triaged.classify.model import judge
 from triaged.decide import decide
+from triaged.decision import Decision
 from triaged.errors import Problem
 from triaged.mail.newtext import split
-from triaged.model import Account, Address, Automatic, Decision, Identity, Locator, Message
+from triaged.model import Account, Address, Automatic, Identity, Locator, Message
 from triaged.playbook import Playbook
 from triaged.rules.grammar import Example
 

@@ -1,4 +1,4 @@
-"""The frozen types that travel: octets → Message → Verdict → AccountMatch → Decision → Outcome.
+"""The frozen types that travel: octets → Message → Verdict → AccountMatch; `decision.py` has the rest of the way.
 
 Every time is an aware datetime in UTC unless its name says otherwise. Collections are tuples and may be
 empty unless said otherwise. A score is a calibrated probability in 0..1.
@@ -38,6 +38,27 @@ class Raw:
     received: datetime
     octets: bytes
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """What a look over all folders tells of a message.
+
+    folder: the server's name; key: as in `Locator`. date: when the server took it. sender: the address in From,
+    lower case, `""` if none can be told. message_id, in_reply_to, references: with angle brackets; `""`/empty if none.
+    automatic: it says of itself that no person wrote it (Auto-Submitted, RFC 3834). is_sent_folder: it lies in a
+    folder of sent mail (RFC 6154).
+    """
+
+    folder: str
+    key: str
+    date: datetime
+    sender: str
+    message_id: str
+    in_reply_to: tuple[str, ...]
+    references: tuple[str, ...]
+    automatic: bool
+    is_sent_folder: bool
 
 
 # --- the mail, read ------------------------------------------------------------------------------------
@@ -90,6 +111,28 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class BouncedRecipient:
+    """One address that a mail did not reach.
+
+    permanent: the address itself is no good (unknown, closed, no such domain); a full mailbox or a refused text is
+    not. diagnostic: the server's words, one line of at most 200 characters.
+    """
+
+    addr_spec: str
+    permanent: bool
+    diagnostic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """What a delivery report says (RFC 3464). message_ids: of the mail that came back, the surest first, may be empty;
+    recipients: at least one. Anybody can write such a report: it counts only for a Message-ID that we sent."""
+
+    message_ids: tuple[str, ...]
+    recipients: tuple[BouncedRecipient, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A mail, read; every field has a value, whatever the octets were.
 
@@ -99,7 +142,8 @@ class Message:
     otherwise. sender: None unless exactly one address can be told. date: the Date field, None if unusable.
     text: the whole text; new_text: what was written now; quoted: the rest. All three `\\n` lines.
     delivered_to: addresses of ours the mail was for, by To, Cc, Resent-* and Delivered-To fields.
-    defects: what was broken, a short phrase each, in the order met.
+    defects: what was broken, a short phrase each, in the order met. bounce: what a delivery report says, None for
+    every other mail.
     """
 
     key: str
@@ -121,6 +165,7 @@ class Message:
     identity: Identity
     defects: tuple[str, ...]
     size_bytes: int
+    bounce: Bounce | None = None
 
     @property
     def is_reply(self) -> bool:
@@ -226,212 +271,17 @@ How = Literal["address", "alias", "thread", "domain", "corrected"]
 
 @dataclass(frozen=True, slots=True)
 class AccountMatch:
-    """The client a mail belongs to, or None, with the reason in words; rivals: other account ids it could be."""
+    """The client a mail belongs to, or None, with the reason in words; rivals: other account ids it could be.
+
+    imitates: the domain of a client or of ours that the sender's could be mistaken for; `""` for none.
+    """
 
     account_id: str | None
     how: How | None
     score: float
     evidence: str
     rivals: tuple[str, ...] = ()
-
-
-# --- what is to be done -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A mail that leaves: built, checked and frozen.
-
-    sender: envelope sender, `""` for the null path `<>`. recipient: the one envelope recipient.
-    message_id: with angle brackets, deterministic. octets: RFC 5322, CRLF lines, 7-bit.
-    """
-
-    sender: str
-    recipient: str
-    message_id: str
-    octets: bytes
-
-
-WHEN = "\N{MATHEMATICAL LEFT WHITE SQUARE BRACKET}when\N{MATHEMATICAL RIGHT WHITE SQUARE BRACKET}"
-"""Stands in a rendered invitation until the slot is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class SendAck:
-    """Acknowledge a client's mail."""
-
-    key: str
-    template: str
-    mail: Outgoing
-    kind: Literal["ack"] = "ack"
-
-
-@dataclass(frozen=True, slots=True)
-class Notify:
-    """Tell one of us (escalation to an account manager). person: their id."""
-
-    key: str
-    person: str
-    why: str
-    mail: Outgoing
-    kind: Literal["notify"] = "notify"
-
-
-@dataclass(frozen=True, slots=True)
-class BookCall:
-    """Find a free slot in a person's calendar, write the event, then invite the client.
-
-    uid: RFC 5545 UID, stable. person: the organizer's id. earliest, latest: the call lies whole within them; the
-    slot is chosen when the calendar is read, not before. subject, text, html: the invitation, rendered, with
-    `WHEN` where the time belongs; when_zone, when_language: how that time is written. message_id: the invitation's.
-    """
-
-    key: str
-    uid: str
-    person: str
-    attendee: Address
-    minutes: int
-    earliest: datetime
-    latest: datetime
-    summary: str
-    subject: str
-    text: str
-    html: str
-    in_reply_to: str
-    from_address: Address
-    message_id: str
-    when_zone: str
-    when_language: str
-    client_timezone: str = ""
-    kind: Literal["call"] = "call"
-
-
-@dataclass(frozen=True, slots=True)
-class SendInvitation:
-    """Send the invitation to a call that stands in the calendar."""
-
-    key: str
-    uid: str
-    mail: Outgoing
-    kind: Literal["invitation"] = "invitation"
-
-
-@dataclass(frozen=True, slots=True)
-class FileMessage:
-    """Move the mail into a folder of its mailbox."""
-
-    key: str
-    locator: Locator
-    folder: str
-    kind: Literal["file"] = "file"
-
-
-@dataclass(frozen=True, slots=True)
-class AskPerson:
-    """A person must look; nothing is done by machine."""
-
-    key: str
-    question: str
-    kind: Literal["ask"] = "ask"
-
-
-Effect = SendAck | Notify | BookCall | SendInvitation | FileMessage | AskPerson
-
-EffectState = Literal["held", "owed", "doing", "done", "person", "dropped"]
-"""held: a person must approve · owed: to be done · doing: started, maybe done · done · person: stuck, a person
-decides · dropped: a person decided against it. Nothing else keeps progress."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """An effect with the state it starts in and the time before which it is not done."""
-
-    effect: Effect
-    state: EffectState
-    not_before: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an effect ended well: what was done, in words, and what follows from it (written in the same commit)."""
-
-    detail: str
-    follow_ups: tuple[Planned, ...] = ()
-
-
-# --- the decision and its trace --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ConditionTrace:
-    """One condition of a rule on one mail: the key (`when.says`), what was wanted, what was there, whether it holds."""
-
-    key: str
-    wanted: str
-    actual: str
-    holds: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RuleTrace:
-    """One rule on one mail; conditions are those that were looked at, in order."""
-
-    name: str
-    source: str
-    fired: bool
-    conditions: tuple[ConditionTrace, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FieldSet:
-    """A handling field, its value in words, the rule that set it, and the rules that would have set it otherwise."""
-
-    field: str
-    value: str
-    rule: str
-    overruled: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
-    """Whether the mail is answered. reason: a sentence, always; template: the one chosen, None when none was."""
-
-    would_send: bool
-    template: str | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """The call to be booked: with whom (person id), between when, how long."""
-
-    person: str
-    minutes: int
-    earliest: datetime
-    latest: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """All that was decided about one mail; stored whole before anything is done.
-
-    reference: what client and coordinator call the mail (`T-7K3M9QX`). due: when an answer is owed, None
-    when none is. fields, rules: the trace.
-    """
-
-    message_key: str
-    reference: str
-    decided_at: datetime
-    verdict: Verdict
-    account: AccountMatch
-    acknowledge: Acknowledge
-    call: Call | None
-    priority: str
-    tags: tuple[str, ...]
-    due: datetime | None
-    fields: tuple[FieldSet, ...]
-    rules: tuple[RuleTrace, ...]
-    effects: tuple[Planned, ...]
+    imitates: str = ""
 
 
 # --- calendars ------------------------------------------------------------------------------------------------

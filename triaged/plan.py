@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import hmac
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from triaged.errors import Permanent
-from triaged.mail.compose import compose
-from triaged.mail.parse import ONLY_HEAD
-from triaged.mail.render import Rendered, render
-from triaged.model import (
+from triaged.decision import (
     WHEN,
     Acknowledge,
-    Address,
     AskPerson,
     BookCall,
     Call,
     Effect,
     EffectState,
     FileMessage,
-    Message,
     Notify,
     Outgoing,
     Planned,
     SendAck,
 )
+from triaged.errors import Permanent
+from triaged.mail.addresses import person_domain, person_key
+from triaged.mail.compose import compose
+from triaged.mail.parse import ONLY_HEAD
+from triaged.mail.render import Rendered, render
+from triaged.model import Address, Message
 from triaged.playbook import Case, Colleague, day_words, local_words
 from triaged.rules.grammar import SendPolicy
 
+FIXED_TEXT = "received"
+"""The template that whoever is not authenticated gets, with nothing in it about anybody (S28)."""
 SHOWN_TEXT_CHARACTERS = 2_000
 """Characters of a client's mail that an escalation shows."""
 ACCOUNT_MANAGER = "account manager"
@@ -52,7 +55,7 @@ def effects(
             asked, planned, "The acknowledgement", lambda: _to_client(case, _acknowledgement(case, acknowledge), policy)
         )
     if call is not None and policy is not None and policy.mode != "observe":
-        _try(asked, planned, "The invitation", lambda: _to_client(case, _call(case, call), policy))
+        _try(asked, planned, "The invitation", lambda: _invited(case, _to_client(case, _call(case, call), policy)))
     if (colleague := escalated_to(case)) is not None:
         _try(asked, planned, "The escalation", lambda: _now(case, _escalation(case, colleague, call)))
     if (folder := case.handling.file or case.role.file_into) != "":
@@ -92,26 +95,45 @@ def _to_client(case: Case, effect: Effect, policy: SendPolicy) -> Planned:
     return Planned(effect, state, case.now + timedelta(seconds=policy.hold_s))
 
 
+def _invited(case: Case, planned: Planned) -> Planned:
+    """Nobody is invited by machine who is not authenticated: whoever answers first would talk to a stranger."""
+    if case.is_authenticated:
+        return planned
+    because = f"The sender is not authenticated: {case.message.identity.reason}"
+    return dataclasses.replace(planned, state="held", because=because)
+
+
 def _acknowledgement(case: Case, acknowledge: Acknowledge) -> SendAck:
     message, key = case.message, f"ack:{case.message.key}"
     assert acknowledge.template is not None
+    known = case.is_known_client
+    tells = case.is_authenticated
+    due = day_words(case.due, case.zone, case.language) if case.due is not None and tells else ""
     rendered = render(
         case.playbook.templates,
         acknowledge.template,
         language=case.language,
         variables={
-            "contact": case.contact,
-            "account": case.account.name if case.account is not None else "",
-            "category": case.verdict.chosen[0] if len(case.verdict.chosen) > 0 else "other",
+            "contact": case.contact if known else "",
+            "account": case.account.name if case.account is not None and known else "",
+            "category": "" if not tells else case.verdict.chosen[0] if len(case.verdict.chosen) > 0 else "other",
             "reference": case.reference,
-            "due": day_words(case.due, case.zone, case.language) if case.due is not None else "",
-            "subject": message.subject,
+            "due": due,
+            "subject": message.subject if known else "",
             "team": case.playbook.team,
             "desk": case.role.address,
         },
     )
     mail = _answer(case, key, rendered, envelope_sender=case.playbook.envelope_sender)
-    return SendAck(key, rendered.template, mail)
+    return SendAck(key, rendered.template, mail, *_client(case, message.sender))
+
+
+def _client(case: Case, written_to: Address | None) -> tuple[str, str]:
+    """What stands for the person in counts (not their address), and their domain."""
+    assert written_to is not None  # decide() answers nobody else
+    said = "client:" + person_key(written_to.addr_spec)
+    digest = hmac.new(case.playbook.secret, said.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    return digest[:32], person_domain(written_to.domain)
 
 
 def _answer(case: Case, key: str, rendered: Rendered, *, envelope_sender: str) -> Outgoing:
@@ -121,7 +143,8 @@ def _answer(case: Case, key: str, rendered: Rendered, *, envelope_sender: str) -
         message_id=case.message_id(key),
         sender=case.desk,
         envelope_sender=envelope_sender,
-        recipient=message.sender,
+        # The name beside a stranger's address is the stranger's text (S24).
+        recipient=message.sender if case.is_known_client else Address(message.sender.addr_spec),
         subject=rendered.subject,
         text=rendered.text,
         html=rendered.html,
@@ -136,6 +159,7 @@ def _call(case: Case, call: Call) -> BookCall:
     message, key = case.message, f"call:{case.message.key}"
     assert message.sender is not None
     organizer = case.playbook.people[call.person]
+    client_key, client_domain = _client(case, message.sender)
     name = case.account.name if case.account is not None else message.sender.domain
     summary = f"{case.playbook.team} and {name}: {message.subject or case.reference}"[:200]
     rendered = render(
@@ -172,6 +196,8 @@ def _call(case: Case, call: Call) -> BookCall:
         when_zone=case.zone,
         when_language=case.language,
         client_timezone=case.account.timezone if case.account is not None else "",
+        client_key=client_key,
+        client_domain=client_domain,
     )
 
 
@@ -208,6 +234,7 @@ def _escalation(case: Case, to: Colleague, call: Call | None) -> Notify:
             "contract_ends": min(ends).isoformat() if len(ends) > 0 else "",
             "due": local_words(case.due, zone, language) if case.due is not None else "",
             "call": _call_words(call, zone, language),
+            "trust": "" if case.is_authenticated else f"sender not authenticated: {message.identity.reason}",
             "team": case.playbook.team,
         },
     )
@@ -223,6 +250,10 @@ def _escalation(case: Case, to: Colleague, call: Call | None) -> Notify:
         automatic="auto-generated",
     )
     return Notify(key, to.person, f"{', '.join(case.verdict.chosen) or 'other'}: {message.subject}", mail)
+
+
+def _is_from_us(case: Case) -> bool:
+    return case.message.sender is not None and case.message.sender.domain in case.playbook.own_domains
 
 
 def _evidence_words(case: Case) -> list[str]:
@@ -249,6 +280,10 @@ def questions(case: Case, *, call_problem: str) -> Iterator[str]:
         yield f"Only the head of this mail was read: it has {case.message.size_bytes / 1_000_000:.1f} MB."
     if call_problem != "":
         yield call_problem
+    if case.match.imitates != "" and case.message.automatic.by != "machine":
+        yield f"Perhaps a forgery: {case.match.evidence}."
+    elif case.account is None and len(case.match.rivals) > 0 and case.due is not None and not _is_from_us(case):
+        yield f"Whose mail is it? {case.match.evidence}."
     escalate = case.handling.escalate
     if escalate is not None and escalated_to(case) is None and case.message.automatic.by != "machine":
         if escalate == ACCOUNT_MANAGER:

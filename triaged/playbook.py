@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from triaged.classify.model import Model
 from triaged.classify.phrases import PhraseIndex
 from triaged.clocks.hours import Hours, Span
 from triaged.mail.compose import make_message_id
+from triaged.mail.donotanswer import DoNotAnswer
 from triaged.mail.identity import Border
 from triaged.mail.render import Templates
 from triaged.model import Account, AccountMatch, Address, Locator, Message, Verdict
@@ -60,6 +61,7 @@ class Playbook:
     """All that people wrote down: rules, templates, model, hours, people. Loaded once, swapped whole.
 
     due: span by priority. notice: no call sooner. envelope_sender: of acknowledgements, `""` for `<>`.
+    do_not_answer: whom people want no automatic mail to go to; it is read again whenever its file is saved.
     """
 
     model: Model
@@ -80,6 +82,7 @@ class Playbook:
     envelope_sender: str
     call_location: str
     secret: bytes
+    do_not_answer: DoNotAnswer = field(default_factory=DoNotAnswer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +101,19 @@ class Case:
     due: datetime | None
 
     @property
+    def is_authenticated(self) -> bool:
+        """Whether our border says that the mail is from whom it names (DMARC); only then is anything told (S28)."""
+        return self.message.identity.trust == "authenticated"
+
+    @property
+    def is_known_client(self) -> bool:
+        """Whether the writer is a client of ours beyond doubt."""
+        return self.is_authenticated and self.account is not None
+
+    @property
     def language(self) -> str:
-        """The client's language: the account's, else the mail's, else ours."""
-        known = self.account.language if self.account is not None else ""
+        """The client's language: the account's, if it may be shown, else the mail's, else ours."""
+        known = self.account.language if self.account is not None and self.is_authenticated else ""
         return known or self.verdict.language or self.playbook.language
 
     @property

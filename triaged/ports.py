@@ -1,4 +1,4 @@
-"""What we need from outside: Mailbox, Mailer, Calendar. Backends implement these; `wire` picks them.
+"""What we need from outside: Mailbox, Mailer, Calendar, Notifier. Backends implement these; `wire` picks them.
 
 Every method may block up to the backend's own timeout and raises only `Transient`, `Permanent` (`Gone`,
 `LoginRefused`) or, for `Mailer.send`, `Uncertain`. One object belongs to one thread.
@@ -6,11 +6,12 @@ Every method may block up to the backend's own timeout and raises only `Transien
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from triaged.model import Interval, Outgoing, Raw
+from triaged.decision import Outgoing
+from triaged.model import Interval, Raw, Surveyed
 
 
 class Mailbox(Protocol):
@@ -41,6 +42,15 @@ class Mailbox(Protocol):
     def wake(self) -> None:
         """End a `wait` in another thread soon. The one method that other threads may call; never raises."""
 
+    def survey(self, since: datetime) -> Iterator[Surveyed]:
+        """Messages that the server took at `since` or later, of every folder but drafts and those that show all mail
+        once more (RFC 6154 \\All, \\Flagged), folder by folder; those of a folder that may not be read are left out.
+
+        Changes nothing on the server. Nothing else may be asked of this object until the iterator has ended.
+        Raises: Transient, LoginRefused.
+        """
+        ...
+
     def file(self, key: str, folder: str) -> None:
         """Move a message into `folder`, made if missing. Done twice: Gone. Raises: Transient, Gone, Permanent."""
 
@@ -54,9 +64,11 @@ class Mailer(Protocol):
     def connect(self) -> None:
         """Connect and log in; cheap when connected. Raises: Transient, Permanent, LoginRefused."""
 
-    def send(self, mail: Outgoing) -> str:
+    def send(self, mail: Outgoing, hand_over: Callable[[], None]) -> str:
         """Hand the mail over; returns the server's words.
 
+        hand_over: called once, right before the step from which on the mail may arrive (the final dot). It may
+        take some milliseconds; what it raises is passed on, and then the mail was certainly not sent.
         Raises: Transient (certainly not sent), Permanent (refused), LoginRefused, Uncertain (connection lost
         between the end of DATA and the answer). Done twice: may send twice, unless `was_sent` was asked.
         """
@@ -91,3 +103,17 @@ class Calendar(Protocol):
 
     def close(self) -> None:
         """Close; never raises."""
+
+
+class Notifier(Protocol):
+    """Tells people of alarms, over other ways than the mail we work on."""
+
+    channels: tuple[str, ...]
+    """Names that hold no secret; none: nobody is told."""
+
+    def tell(self, title: str, text: str, *, bad: bool) -> Mapping[str, str]:
+        """Tell it over every channel: by channel why it was not taken, `""` when it was. Never raises.
+
+        bad: an alarm, not an all-clear. Done twice: people are told twice.
+        """
+        ...

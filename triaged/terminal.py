@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,9 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged.classify.evaluate import Report
+from triaged.decision import Decision
 from triaged.errors import Problem
-from triaged.log.read import Counts, EffectRow, EventRow, HealthRow, LogRow
-from triaged.model import Account, Decision, Message
+from triaged.log.alerts import Alert
+from triaged.log.read import BouncedRow, BreakerRow, EffectRow, EventRow, HeldRow, LogRow
+from triaged.log.status import Status
+from triaged.model import Account, Message
 
 PIPE_WIDTH = 200
 """Columns of a table that goes into a pipe, where nobody says how wide it may be."""
@@ -31,8 +34,15 @@ COLOURS = {
     "done": "green",
     "ok": "green",
     "trouble": "bold red",
+    "warning": "yellow",
+    "live": "green",
+    "observed": "yellow",
+    "over": "dim",
     "dropped": "dim",
 }
+
+SHOWN = 20
+"""Lines of a list that has no end; the rest is a number."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -107,6 +117,13 @@ def print_problems(problems: Sequence[Problem]) -> None:
         )
     count = len(problems)
     err.print(f"{count} problem{'s' if count != 1 else ''}; nothing was started.", style="red")
+
+
+def print_warnings(problems: Iterable[Problem]) -> None:
+    """What is not right and keeps nothing from working, a line each, on standard error."""
+    for problem in problems:
+        where, what = escape(problem.where), escape(problem.what)
+        console(stderr=True).print(f"[bold yellow]![/bold yellow] [bold]{where}[/bold]: {what}", soft_wrap=True)
 
 
 def print_decision(out: Console, file: str, message: Message, decision: Decision) -> None:
@@ -207,37 +224,97 @@ def accounts_table(accounts: Sequence[Account]) -> Table:
     return table
 
 
-def print_status(
-    out: Console,
-    health: Sequence[HealthRow],
-    counts: Counts,
-    waiting: Sequence[tuple[int, str, str, str, str]],
-    *,
-    running: bool,
-    zone: str,
-) -> None:
-    """How the worker is, what the log holds, what waits for a person."""
-    if running:
+def print_status(out: Console, status: Status, *, zone: str) -> None:
+    """How the worker is, what is wrong, what the log holds, what waits for a person."""
+    if status.running:
         out.print("[green]the worker runs[/green]")
     else:
         out.print(
             "[bold red]the worker does not run[/bold red]; what follows is its last report. Start it: triaged run"
         )
-    for row in health:
-        detail = f" {escape(row.detail)}" if row.detail else ""
-        out.print(f"{coloured(row.state):<8} {escape(row.part)} since {wall(row.since, zone)}{detail}", soft_wrap=True)
+    if status.breaker.opened is not None:
+        since = wall(status.breaker.opened, zone)
+        out.print(f"[bold red]the breaker is open[/bold red] since {since}: {escape(status.breaker.why)}")
+        out.print("Nothing is acknowledged by machine. Look what came, then: triaged breaker close --release | --drop")
+    parts = _lines("state", "part", "since", "detail")
+    for row in status.health:
+        parts.add_row(coloured(row.state), escape(row.part), wall(row.since, zone), escape(row.detail))
+    for name, enabled in status.mailboxes:
+        mode = coloured("live") if enabled is not None else coloured("observed")
+        why = "" if enabled is not None else f"nothing is sent, moved or booked; triaged mailbox enable {escape(name)}"
+        parts.add_row(mode, f"mailbox {escape(name)}", wall(enabled, zone), why)
+    out.print(parts)
+    if len(status.alerts) > 0:
+        out.print("")
+        print_alerts(out, status.alerts, zone=zone)
+    counts = status.counts
     out.print(
         f"\n{counts.messages} mails, {counts.today} in the last 24 hours, {counts.copies} further copies, "
         f"{counts.unsure} unsure, {counts.quarantined} quarantined"
     )
     for kind, state, number in counts.effects:
         out.print(f"  {kind} {coloured(state)}: {number}")
-    if len(waiting) > 0:
+    if len(status.waiting) > 0:
         out.print("\n[bold]Waits for a person:[/bold]")
-    for message, kind, state, subject, detail in waiting:
+    for message, kind, state, subject, detail in status.waiting[:SHOWN]:
         out.print(
             f"  {message}: {kind} {coloured(state)}  {escape(subject)}  [dim]{escape(detail)}[/dim]", soft_wrap=True
         )
+    if len(status.waiting) > SHOWN:
+        out.print(f"  … and {len(status.waiting) - SHOWN} more; --json lists all")
+
+
+def print_alerts(out: Console, rows: Sequence[Alert], *, zone: str) -> None:
+    """Alarms, the open ones first; whom nobody could be told of is marked."""
+    if len(rows) == 0:
+        out.print("[green]no alarm[/green]")
+        return
+    table = _lines("alarm", "about", "since", "what to know")
+    for row in sorted(rows, key=lambda row: row.cleared is not None):
+        words = escape(row.words) if row.cleared is None else f"[dim]over since {wall(row.cleared, zone)}[/dim]"
+        if row.failed != "":
+            words += f" [bold red]Nobody could be told:[/bold red] {escape(row.failed)}"
+        severity = coloured(row.severity) if row.cleared is None else coloured("over")
+        table.add_row(severity, escape(row.what), wall(row.since, zone), words)
+    out.print(table)
+
+
+def _lines(*names: str) -> Table:
+    """A table whose last column takes what room there is."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in names[:-1]:
+        table.add_column(name, no_wrap=name in ("state", "alarm", "since"))
+    table.add_column(names[-1], overflow="fold", ratio=1)
+    return table
+
+
+def print_breaker(out: Console, state: BreakerRow, held: Sequence[HeldRow], *, zone: str) -> None:
+    """Whether the breaker is open, and what limits hold back."""
+    if state.opened is not None:
+        out.print(f"[bold red]the breaker is open[/bold red] since {wall(state.opened, zone)}: {escape(state.why)}")
+        out.print("Nothing is acknowledged by machine. Look what came, then: triaged breaker close --release | --drop")
+    else:
+        out.print("[green]the breaker is closed[/green]")
+    if len(held) > 0:
+        out.print(f"\n{len(held)} held back by limits, the oldest first:")
+    for each in held[:SHOWN]:
+        out.print(
+            f"  {each.message}: {each.kind} to {escape(each.sender)}  {escape(each.subject)}  "
+            f"[dim]{escape(each.why)}[/dim]",
+            soft_wrap=True,
+        )
+    if len(held) > SHOWN:
+        out.print(f"  … and {len(held) - SHOWN} more; --json lists all")
+
+
+def bounced_table(rows: Sequence[BouncedRow], *, zone: str) -> Table:
+    """Addresses whose mail came back."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("mail", "address", "since", "why"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(str(row.message), escape(row.sender), wall(row.since, zone), escape(row.why))
+    return table
 
 
 def print_report(out: Console, report: Report) -> None:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from triaged.accounts.match import Directory, directory
-from triaged.config import Config
+from triaged.decision import Decision
 from triaged.log.read import Reader
-from triaged.model import Decision, Locator, Message, Raw
+from triaged.model import Locator, Message, Raw
+from triaged.settings import Config
 from triaged.wire import build_playbook, log_path
 from triaged.worker.triage import Triaged, triage
 

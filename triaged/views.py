@@ -6,8 +6,11 @@ import json
 from datetime import datetime
 from typing import Any
 
-from triaged.log.read import Counts, EffectRow, EventRow, HealthRow, LogRow
-from triaged.model import Account, Decision, Message
+from triaged.decision import Decision
+from triaged.log.alerts import Alert
+from triaged.log.read import BouncedRow, BreakerRow, EffectRow, EventRow, HealthRow, HeldRow, LogRow
+from triaged.log.status import Status
+from triaged.model import Account, Message
 
 
 def moment(value: datetime | None) -> str | None:
@@ -150,6 +153,24 @@ def account_view(account: Account) -> dict[str, Any]:
     }
 
 
+def breaker_view(state: BreakerRow, held: list[HeldRow]) -> dict[str, Any]:
+    """What `triaged breaker show --json` prints."""
+    return {
+        "open": state.opened is not None,
+        "since": moment(state.opened),
+        "why": state.why,
+        "held_back": [
+            {"id": each.message, "kind": each.kind, "sender": each.sender, "subject": each.subject, "why": each.why}
+            for each in held
+        ],
+    }
+
+
+def bounced_view(row: BouncedRow) -> dict[str, Any]:
+    """One line of `triaged bounced list --json`."""
+    return {"id": row.message, "sender": row.sender, "since": moment(row.since), "why": row.why}
+
+
 def health_view(row: HealthRow) -> dict[str, Any]:
     """One part of the worker in `triaged status --json`."""
     return {"part": row.part, "state": row.state, "detail": row.detail, "since": moment(row.since)}
@@ -160,13 +181,38 @@ def line(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def status_view(
-    health: list[HealthRow], counts: Counts, waiting: list[tuple[int, str, str, str, str]], *, running: bool
-) -> dict[str, Any]:
-    """What `triaged status --json` prints. parts: as the worker last reported them."""
+def alert_view(alert: Alert) -> dict[str, Any]:
+    """One alarm in `triaged status --json` and `triaged alerts list --json`."""
     return {
-        "running": running,
-        "parts": [health_view(row) for row in health],
+        "key": alert.key,
+        "what": alert.what,
+        "severity": alert.severity,
+        "words": alert.words,
+        "open": alert.cleared is None,
+        "since": moment(alert.since),
+        "cleared": moment(alert.cleared),
+        "told": moment(alert.heard) if alert.heard_step > 0 else None,
+        "not_told": alert.failed or None,
+    }
+
+
+def status_view(status: Status) -> dict[str, Any]:
+    """What `triaged status --json` prints. parts: as the worker last reported them."""
+    counts = status.counts
+    return {
+        "running": status.running,
+        "troubled": status.troubled,
+        "parts": [health_view(row) for row in status.health],
+        "breaker": {
+            "open": status.breaker.opened is not None,
+            "since": moment(status.breaker.opened),
+            "why": status.breaker.why,
+        },
+        "alerts": [alert_view(alert) for alert in status.alerts],
+        "mailboxes": [
+            {"name": name, "mode": "live" if enabled is not None else "observed", "since": moment(enabled)}
+            for name, enabled in status.mailboxes
+        ],
         "mails": counts.messages,
         "last_24_h": counts.today,
         "further_copies": counts.copies,
@@ -175,6 +221,6 @@ def status_view(
         "effects": [{"kind": kind, "state": state, "count": count} for kind, state, count in counts.effects],
         "waiting": [
             {"id": message, "kind": kind, "state": state, "subject": subject, "detail": detail}
-            for message, kind, state, subject, detail in waiting
+            for message, kind, state, subject, detail in status.waiting
         ],
     }

@@ -6,22 +6,27 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from triaged.accounts.match import plain_address, plain_domain
 from triaged.backends.caldav import CaldavCalendar
+from triaged.backends.certificates import Begins, TlsServer, certificate_end
 from triaged.backends.imap import ImapMailbox, ImapSent, ImapSettings
 from triaged.backends.maildir import MaildirMailbox, MaildirMailer
+from triaged.backends.notify import AppriseNotifier, read_urls, url_problems
 from triaged.backends.smtp import SmtpMailer, SmtpSettings
 from triaged.backends.vdir import VdirCalendar
 from triaged.classify.model import Model, load
 from triaged.classify.phrases import PhraseIndex
 from triaged.clocks.hours import Hours, Span, parse_hours, parse_span
-from triaged.config import Config, HoursTable, ImapTable, Person, SmtpOutgoing, VdirTable
+from triaged.config import sign_ins
 from triaged.errors import ConfigError, Problem, TriagedError
 from triaged.examples import failing
+from triaged.log import rights
+from triaged.log.limits import Caps
 from triaged.mail.identity import Border
 from triaged.mail.render import Templates, load_templates
 from triaged.model import Address
@@ -29,10 +34,15 @@ from triaged.playbook import Colleague, Playbook, Role
 from triaged.ports import Calendar, Mailbox, Mailer
 from triaged.rules.grammar import RuleSet, parse_send
 from triaged.rules.load import load_rules
+from triaged.settings import CaldavTable, Config, HoursTable, ImapTable, Keep, Person, SmtpOutgoing, VdirTable
+from triaged.tomlfile import did_you_mean
+from triaged.worker.listed import FILE_NAME, ListFile
+from triaged.worker.lookout import Lookout, canary_of, timers, watchfulness_of
 from triaged.worker.perform import CalendarLane, FilingLane, LaneService, MailLane
 from triaged.worker.progress import Progress
 from triaged.worker.service import Parts, utc_now
 from triaged.worker.triage import Limits
+from triaged.worker.vitals import Page
 from triaged.worker.watch import Watched
 
 SECRET_BYTES = 32
@@ -43,9 +53,22 @@ def log_path(config: Config) -> Path:
     return config.state_dir / "triaged.db"
 
 
+def secret_path(config: Config) -> Path:
+    """The file of the key of our Message-IDs and UIDs."""
+    return config.state_dir / "secret"
+
+
+def open_to_others(config: Config) -> Iterator[Problem]:
+    """Files of ours that others may open: the log, its secret, password files; each with what to type."""
+    yield from rights.open_to_others(config.state_dir)
+    files = {config.path(table.password_file) for _, table in sign_ins(config) if table.password_file}
+    for file in sorted(files):
+        yield from rights.read_by_world(file)
+
+
 def secret_of(config: Config) -> bytes:
     """The key of our Message-IDs and UIDs, made once, mode 0600. It must outlive restarts: it finds what was sent."""
-    path = config.state_dir / "secret"
+    path = secret_path(config)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         draft = path.with_name(f"secret.{os.getpid()}.tmp")  # or a kill before the write leaves an empty key for ever
@@ -124,6 +147,8 @@ def settings_problems(config: Config) -> Iterator[Problem]:
     yield from _trial("calls.notice", partial(parse_span, config.calls.notice))
     yield from _trial("acknowledge.send", partial(parse_send, config.acknowledge.send))
     yield from _trial("hours", partial(hours_of, config, config.hours, where="hours"))
+    if config.alerts.urls_file or config.alerts.urls_credential:
+        yield from url_problems(read_urls(config.alerts.urls(config.base)), where="alerts")
     for person in config.person:
         if person.hours is not None:
             where = f"person {person.id}: hours"
@@ -175,10 +200,28 @@ def build_playbook(config: Config, *, dry: bool = False) -> Playbook:
         envelope_sender=config.outgoing.envelope_sender,
         call_location=config.calls.location,
         secret=b"" if dry else secret_of(config),
+        do_not_answer=ListFile(list_path(config)).current(),
     )
     if len(wrong := tuple(failing(playbook, folder=config.path(config.service.rules_dir)))) > 0:
         raise ConfigError(wrong)
     return playbook
+
+
+def list_path(config: Config) -> Path:
+    """The file that says who is never answered by machine."""
+    return config.path(config.service.rules_dir) / FILE_NAME
+
+
+def caps_of(config: Config) -> Caps:
+    """How much may be sent by machine."""
+    limits = config.limits
+    return Caps(
+        window=timedelta(hours=limits.window_h),
+        per_hour=limits.per_hour,
+        domain_per_hour=limits.domain_per_hour,
+        breaker_per_hour=limits.breaker_per_hour,
+        notices_per_hour=limits.notices_per_hour,
+    )
 
 
 def due_of(config: Config) -> dict[str, Span]:
@@ -211,8 +254,8 @@ def imap_settings(config: Config, table: ImapTable) -> ImapSettings:
     )
 
 
-def mailer_of(config: Config) -> Mailer:
-    """A new, unconnected mailer for one thread."""
+def mailer_of(config: Config, *, keep_sent: bool = True) -> Mailer:
+    """A new, unconnected mailer for one thread. keep_sent: put copies into Sent where that is configured."""
     outgoing = config.outgoing
     if not isinstance(outgoing, SmtpOutgoing):
         return MaildirMailer(config.path(outgoing.path))
@@ -227,7 +270,11 @@ def mailer_of(config: Config) -> Mailer:
         local_hostname=outgoing.message_id_domain,
     )
     kept = next((each for each in config.mailbox if each.name == outgoing.keep_sent_in), None)
-    sent = ImapSent(outgoing.sent_folder or None, imap_settings(config, kept)) if isinstance(kept, ImapTable) else None
+    sent = (
+        ImapSent(outgoing.sent_folder or None, imap_settings(config, kept))
+        if isinstance(kept, ImapTable) and keep_sent
+        else None
+    )
     return SmtpMailer(settings, sent=sent)
 
 
@@ -280,15 +327,24 @@ def written_problems(config: Config) -> tuple[Problem, ...]:
     """What is wrong in what people wrote, as far as it can be told without the model."""
     problems = list(settings_problems(config))
     try:
-        rules_and_templates(config)
+        rules, _ = rules_and_templates(config)
+        problems.extend(_unknown_kept(config, rules))
     except ConfigError as error:
         problems.extend(error.problems)
     return tuple(problems)
 
 
+def _unknown_kept(config: Config, rules: RuleSet) -> Iterator[Problem]:
+    known = {*Keep.model_fields, *rules.categories}
+    for category in config.keep.days.keys() - known:
+        yield Problem(f"keep.{category}", f"there is no category '{category}'{did_you_mean(category, sorted(known))}")
+
+
 def all_problems(config: Config, *, connect: bool) -> tuple[Problem, ...]:
     """Everything that would keep the service from running as meant, the rules' examples too; servers come last."""
-    problems = tuple(state_problems(config))
+    listed = ListFile(list_path(config))
+    listed.current()
+    problems = (*state_problems(config), *listed.problems)
     try:
         build_playbook(config, dry=True)
     except ConfigError as error:
@@ -302,6 +358,7 @@ def state_problems(config: Config) -> Iterator[Problem]:
     standing = next(each for each in (folder, *folder.parents) if each.exists())
     if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
         yield Problem("service.state_dir", f"{standing} cannot be written by this user")
+    yield from rights.of_another_owner(folder)
 
 
 def parts_of(config: Config) -> Parts:
@@ -309,19 +366,62 @@ def parts_of(config: Config) -> Parts:
     watched = tuple(Watched(mailbox_of(config, mailbox.name), mailbox.poll_s, Progress()) for mailbox in config.mailbox)
     return Parts(
         log_path=log_path(config),
+        caps=caps_of(config),
         watched=watched,
         lanes=dict(_lanes(config)),
         build=partial(build_playbook, config),
+        list_path=list_path(config),
         processes=config.triage.processes,
         batch=config.triage.batch,
         limits=Limits(config.triage.timeout_s, config.triage.memory_mb),
         stall_s=config.service.stall_s,
+        timers=partial(timers, lookout_of(config)),
+        page=Page(*config.health.address) if config.health.address is not None else None,
     )
+
+
+def lookout_of(config: Config) -> Lookout:
+    """What is looked after, and who is told."""
+    return Lookout(
+        watchfulness=watchfulness_of(config),
+        notifier=notifier_of(config),
+        certificates=dict(_certificates(config)),
+        canary=canary_of(config, secret=secret_of(config)) if config.canary.every_min > 0 else None,
+        mailer=partial(mailer_of, config, keep_sent=False),
+        stall_s=config.service.stall_s,
+        keep_days=config.keep.days,
+    )
+
+
+def notifier_of(config: Config) -> AppriseNotifier:
+    """Who is told of alarms; perhaps nobody."""
+    return AppriseNotifier(read_urls(config.alerts.urls(config.base)))
+
+
+def _certificates(config: Config) -> Iterator[tuple[str, Callable[[], datetime]]]:
+    """Every server that we speak TLS with, once."""
+    for mailbox in config.mailbox:
+        if isinstance(mailbox, ImapTable) and mailbox.security != "none":
+            begins: Begins = "at once" if mailbox.security == "tls" else "imap"
+            yield _certificate(mailbox.host, mailbox.port, begins, _ca_file(config, mailbox.ca_file))
+    out = config.outgoing
+    if isinstance(out, SmtpOutgoing) and out.security != "none":
+        begins = "at once" if out.security == "tls" else "smtp"
+        yield _certificate(out.host, out.port, begins, _ca_file(config, out.ca_file))
+    for person in config.person:
+        if isinstance(person.calendar, CaldavTable) and person.calendar.url.startswith("https://"):
+            url = urlsplit(person.calendar.url)
+            ca_file = _ca_file(config, person.calendar.ca_file)
+            yield _certificate(url.hostname or "", url.port or 443, "at once", ca_file)
+
+
+def _certificate(host: str, port: int, begins: Begins, ca_file: str | None) -> tuple[str, Callable[[], datetime]]:
+    return f"{host}:{port}", partial(certificate_end, TlsServer(host, port, begins, ca_file))
 
 
 def _lanes(config: Config) -> Iterator[tuple[str, LaneService]]:
     """One lane for outgoing mail, one a calendar, one a mailbox that mail is filed in."""
-    yield "mail", MailLane(mailer_of(config))
+    yield "mail", MailLane(mailer_of(config), ListFile(list_path(config)).covers)
     for mailbox in config.mailbox:
         yield f"mailbox:{mailbox.name}", FilingLane(mailbox_of(config, mailbox.name))
     for colleague, person in zip(people_of(config).values(), config.person, strict=True):

@@ -13,8 +13,9 @@ from tests.bench.mails import make_mails
 from triaged.accounts.match import directory
 from triaged.accounts.read_csv import read_accounts
 from triaged.config import load_config
+from triaged.decision import SendAck
 from triaged.errors import ConfigError
-from triaged.model import Locator, Raw, SendAck
+from triaged.model import Locator, Raw
 from triaged.wire import build_playbook
 from triaged.worker.triage import Triaged, triage
 

@@ -12,11 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench.sink import Sink
 from triaged.accounts.read_csv import read_accounts
 from triaged.config import load_config
+from triaged.log.mailboxes import enable
+from triaged.log.people import put_accounts
 from triaged.log.read import Counts, Reader
 from triaged.log.store import Log
 from triaged.wire import log_path
@@ -39,6 +42,11 @@ rules_dir = "{rules}"
 templates_dir = "templates"
 [acknowledge]
 send = "auto"
+[limits]
+window_h = 0
+per_hour = 1000000
+domain_per_hour = 1000000
+breaker_per_hour = 1000000
 [hours]
 timezone = "Europe/Berlin"
 mon-fri = "09:00-17:00"
@@ -127,7 +135,8 @@ def running_worker(settings: Path, accounts: Path) -> Iterator[Worker]:
     shutil.rmtree(config.state_dir, ignore_errors=True)
     log = Log(log_path(config))
     with log.transaction():
-        log.put_accounts(read_accounts(accounts, people=frozenset()))
+        put_accounts(log, read_accounts(accounts, people=frozenset()))
+        enable(log, "desk", cut_off=datetime.fromtimestamp(0, UTC), who="bench", now=datetime.now(UTC))
     log.close()
     started = time.monotonic()
     command = [sys.executable, "-m", "triaged", "run", "--config", str(settings)]

@@ -46,6 +46,9 @@ class Site(Protocol):
 
     def expunge_second(self) -> None: ...
     def in_folder(self, folder: str) -> list[bytes]: ...
+    def lay(self, folder: str, octets: bytes, received: datetime) -> None:
+        """Put a mail into another folder, made if missing."""
+
     def remove_folder(self) -> None: ...
     def settle(self) -> None:
         """Make the last change look old."""
@@ -67,7 +70,10 @@ class MemorySite:
         self.mailbox.expunge(f"{self.mailbox.validity}/2")
 
     def in_folder(self, folder: str) -> list[bytes]:
-        return self.mailbox.folders[folder]
+        return [octets for _, octets in self.mailbox.folders[folder]]
+
+    def lay(self, folder: str, octets: bytes, received: datetime) -> None:
+        self.mailbox.folders.setdefault(folder, []).append((received.astimezone(UTC), octets))
 
     def remove_folder(self) -> None:
         self.mailbox.exists = False
@@ -104,6 +110,14 @@ class MaildirSite:
 
     def in_folder(self, folder: str) -> list[bytes]:
         return [path.read_bytes() for path in (self.path / f".{folder}" / "cur").iterdir()]
+
+    def lay(self, folder: str, octets: bytes, received: datetime) -> None:
+        self.count += 1
+        path = self.path / ("." + folder.replace("/", ".")) / "cur" / f"{self.count:06}.host:2,S"
+        for part in ("tmp", "new", "cur"):
+            (path.parents[1] / part).mkdir(parents=True, exist_ok=True)
+        path.write_bytes(octets)
+        os.utime(path, (received.timestamp(), received.timestamp()))
 
     def remove_folder(self) -> None:
         self.path.rename(self.path.with_name("elsewhere"))
@@ -144,6 +158,11 @@ class ImapSite:
         found = self.reader.fetch(self.reader.search(), ["BODY.PEEK[]"])
         self.reader.unselect_folder()
         return [item[b"BODY[]"] for item in found.values()]
+
+    def lay(self, folder: str, octets: bytes, received: datetime) -> None:
+        if not self.reader.folder_exists(folder):
+            self.reader.create_folder(folder)
+        self.reader.append(folder, octets, msg_time=received)
 
     def remove_folder(self) -> None:
         self.reader.delete_folder(self.folder)
@@ -328,6 +347,64 @@ def test_filing_twice_finds_it_gone(site: Site) -> None:
         with pytest.raises(Gone):
             site.mailbox.file(key, folder)
     assert len(site.in_folder(folder)) == 1
+
+
+def headed(fields: str) -> bytes:
+    return f"{fields}\n\nIn-Reply-To: <of-the-body@example.com>\n".replace("\n", "\r\n").encode("utf-8")
+
+
+def test_a_survey_tells_of_every_folder(site: Site) -> None:
+    mark = uuid.uuid4().hex
+    asked = f"<asked.{mark}@example.com>"
+    site.deliver(headed(f"From: ann@client.example\nMessage-ID: {asked}"), FIRST)
+    filed = f"Done-{mark}/Clients"
+    answer = f"From: Lena <Lena@Desk.example>\nMessage-ID: <answer.{mark}@example.com>\nIn-Reply-To: {asked}\n"
+    site.lay("Sent Items", headed(answer + f"References: <a@example.com>\n\t{asked}\n  <nonsense"), FIRST)
+    site.lay(filed, headed(f"message-id: <filed.{mark}@example.com>\nAuto-Submitted: auto-replied (away)"), FIRST)
+    site.lay("Drafts", headed(f"Message-ID: <draft.{mark}@example.com>"), FIRST)
+    before = site.state()
+    found = {each.message_id: each for each in site.mailbox.survey(FIRST) if mark in each.message_id}
+    assert set(found) == {asked, f"<answer.{mark}@example.com>", f"<filed.{mark}@example.com>"}
+    assert {each.date for each in found.values()} == {FIRST.astimezone(UTC)}
+    told = found[f"<answer.{mark}@example.com>"]
+    assert (told.in_reply_to, told.references) == ((asked,), ("<a@example.com>", asked))
+    assert (told.sender, told.folder, told.is_sent_folder) == ("lena@desk.example", "Sent Items", True)
+    assert [(each.automatic, each.is_sent_folder) for each in (found[asked], told)] == [(False, False), (False, True)]
+    assert found[f"<filed.{mark}@example.com>"].automatic
+    assert found[f"<filed.{mark}@example.com>"].folder == filed
+    site.mailbox.connect()
+    assert (found[asked].folder, found[asked].key) == (site.mailbox.folder, site.mailbox.keys_after(None)[0])
+    assert site.state() == before
+
+
+def test_a_survey_begins_at_its_moment_and_the_mailbox_goes_on(site: Site) -> None:
+    mails = fill(site, 230)
+    keys = site.mailbox.keys_after(None)
+    since = FIRST + timedelta(minutes=11)
+    found = {each.message_id for each in site.mailbox.survey(since) if each.folder == site.mailbox.folder}
+    assert found == {f"<{number}@example.com>" for number in range(12, 231)}
+    assert [raw.octets for raw in site.mailbox.fetch(keys)] == mails
+    assert list(site.mailbox.survey(datetime(2099, 1, 1, tzinfo=UTC))) == []
+
+
+HOSTILE = (
+    b"",
+    b"\x00\xff\xfe",
+    b"\r\n\r\n",
+    b"Message-ID: " + b"<" * 50_000,
+    b"References: " + b"<x@y> " * 50_000,
+    b'From: "' + b'"' * 50_000 + b"@" * 50_000,
+    b"Message-ID: <a\x00b@c>\r\nFrom: =?utf-8?q?x?= <\xc3\xa4@b>\r\n \r\n\r\nAuto-Submitted:",
+)
+
+
+def test_a_survey_bears_any_head(site: Site) -> None:
+    whole = [octets for octets in HOSTILE if not isinstance(site, ImapSite) or (b"\x00" not in octets and octets)]
+    for octets in whole:
+        site.deliver(octets + b"\r\n\r\n", FIRST)
+    found = [each for each in site.mailbox.survey(FIRST) if each.folder == site.mailbox.folder]
+    assert len(found) == len(whole) >= 4
+    assert max(len(each.references) for each in found) == 200
 
 
 def test_a_missing_folder_is_gone(site: Site) -> None:

@@ -18,8 +18,8 @@ from tests.servers.smtp import SmtpServer, running_smtp_server
 from triaged.backends.imap import ImapSent
 from triaged.backends.maildir import MaildirMailer
 from triaged.backends.smtp import SmtpMailer, SmtpSettings
+from triaged.decision import Outgoing
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError, Uncertain
-from triaged.model import Outgoing
 from triaged.ports import Mailer
 
 HEAR, HEAR_MAIL, RESET = "hear a line", "hear a mail", "reset"
@@ -30,6 +30,10 @@ def outgoing(*, sender: str = "desk@example.test", body: bytes = b"Good day.\r\n
     message_id = f"<{uuid.uuid4().hex}@example.test>"
     head = f"From: desk@example.test\r\nTo: client@example.com\r\nMessage-ID: {message_id}\r\n\r\n".encode()
     return Outgoing(sender, "client@example.com", message_id, head + body)
+
+
+def nothing() -> None:
+    """For `hand_over`, where it does not matter."""
 
 
 DOTTED = b".\r\n..\r\n.hidden\r\nwords\r\n. \r\n\r\n.\r\nend\r\n"
@@ -71,7 +75,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
 @pytest.mark.parametrize("body", [b"Good day.\r\n", DOTTED, b"", b"a line\r\n" * 25_000], ids=len)
 def test_arrives_octet_for_octet(site: Site, body: bytes) -> None:
     mail = outgoing(body=body)
-    assert site.mailer.send(mail) != ""
+    assert site.mailer.send(mail, nothing) != ""
     assert site.arrived() == [mail.octets]
 
 
@@ -79,22 +83,41 @@ def test_several_mails_in_a_row(site: Site) -> None:
     mails = [outgoing() for _ in range(5)]
     for mail in mails:
         site.mailer.connect()
-        site.mailer.send(mail)
+        site.mailer.send(mail, nothing)
     assert site.arrived() == [mail.octets for mail in mails]
 
 
 def test_done_twice(site: Site) -> None:
     mail = outgoing()
-    site.mailer.send(mail)
-    site.mailer.send(mail)
+    site.mailer.send(mail, nothing)
+    site.mailer.send(mail, nothing)
     assert site.arrived() == [mail.octets] * site.twice
 
 
 def test_was_sent_is_never_wrong(site: Site) -> None:
     mail = outgoing()
     assert site.mailer.was_sent(mail.message_id) in (False, None)
-    site.mailer.send(mail)
+    site.mailer.send(mail, nothing)
     assert site.mailer.was_sent(mail.message_id) in (True, None)
+
+
+def test_the_point_of_no_return_is_told_once_before_it_is_passed(site: Site) -> None:
+    seen: list[int] = []
+    site.mailer.send(outgoing(), lambda: seen.append(len(site.arrived())))
+    assert seen == [0]
+    assert len(site.arrived()) == 1
+
+
+def test_without_leave_to_pass_it_nothing_arrives(site: Site) -> None:
+    def refuse() -> None:
+        raise Transient("the disk is full")
+
+    with pytest.raises(Transient, match="the disk is full"):
+        site.mailer.send(outgoing(), refuse)
+    assert site.arrived() == []
+    mail = outgoing()
+    site.mailer.send(mail, nothing)
+    assert site.arrived() == [mail.octets]
 
 
 def test_closing_twice_and_going_on(site: Site) -> None:
@@ -102,7 +125,7 @@ def test_closing_twice_and_going_on(site: Site) -> None:
     site.mailer.connect()
     site.mailer.close()
     site.mailer.close()
-    site.mailer.send(outgoing())
+    site.mailer.send(outgoing(), nothing)
     assert len(site.arrived()) == 1
 
 
@@ -113,18 +136,18 @@ def test_a_maildir_knows_a_mail_that_a_reader_has_moved(tmp_path: Path) -> None:
     mailer = MaildirMailer(tmp_path)
     mail = outgoing()
     assert mailer.was_sent(mail.message_id) is False
-    mailer.send(mail)
+    mailer.send(mail, nothing)
     (found,) = (tmp_path / "new").iterdir()
     found.rename(tmp_path / "cur" / (found.name + ":2,S"))
     assert mailer.was_sent(mail.message_id) is True
-    mailer.send(mail)
+    mailer.send(mail, nothing)
     assert list((tmp_path / "new").iterdir()) == list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_maildir_that_cannot_be_made_is_permanent(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Permanent):
-        MaildirMailer(tmp_path / "file").send(outgoing())
+        MaildirMailer(tmp_path / "file").send(outgoing(), nothing)
 
 
 # --- SMTP --------------------------------------------------------------------------------------------------------
@@ -139,7 +162,7 @@ def mailer(smtp_server: SmtpServer) -> Iterator[SmtpMailer]:
 
 @pytest.mark.parametrize("sender", ["", "desk@example.test"])
 def test_the_envelope(mailer: SmtpMailer, smtp_server: SmtpServer, sender: str) -> None:
-    assert mailer.send(outgoing(sender=sender)) == "250 2.0.0 queued"
+    assert mailer.send(outgoing(sender=sender), nothing) == "250 2.0.0 queued"
     (taken,) = smtp_server.mails
     assert (taken.sender, taken.recipients) == (sender, ("client@example.com",))
 
@@ -154,11 +177,11 @@ def test_refusals(
 ) -> None:
     smtp_server.answers[moment] = answer
     with pytest.raises(raised, match=answer[4:]) as caught:
-        mailer.send(outgoing())
+        mailer.send(outgoing(), nothing)
     assert type(caught.value) is raised
     assert smtp_server.mails == []
     smtp_server.answers.clear()
-    mailer.send(outgoing())
+    mailer.send(outgoing(), nothing)
     assert len(smtp_server.mails) == 1
 
 
@@ -168,11 +191,11 @@ def test_refusals(
 def test_cuts(mailer: SmtpMailer, smtp_server: SmtpServer, moment: str, raised: type[TriagedError], taken: int) -> None:
     smtp_server.cut_at = moment  # type: ignore[assignment]
     with pytest.raises(TriagedError) as caught:
-        mailer.send(outgoing())
+        mailer.send(outgoing(), nothing)
     assert type(caught.value) is raised
     assert len(smtp_server.mails) == taken
     smtp_server.cut_at = None
-    mailer.send(outgoing())
+    mailer.send(outgoing(), nothing)
     assert len(smtp_server.mails) == taken + 1
 
 
@@ -180,17 +203,17 @@ def test_silence_after_the_mail_is_uncertain(mailer: SmtpMailer, smtp_server: Sm
     smtp_server.silent_at_dot = True
     started = time.monotonic()
     with pytest.raises(Uncertain):
-        mailer.send(outgoing())
+        mailer.send(outgoing(), nothing)
     assert 0.9 < time.monotonic() - started < 4  # answer_s, not timeout_s
 
 
 def test_a_connection_that_went_stale_is_found_before_the_mail(mailer: SmtpMailer, smtp_server: SmtpServer) -> None:
-    mailer.send(outgoing())
+    mailer.send(outgoing(), nothing)
     mailer.connect()
-    mailer.send(outgoing())
+    mailer.send(outgoing(), nothing)
     assert smtp_server.logins == 1
     smtp_server.close_connections()
-    assert mailer.send(outgoing()).startswith("250")
+    assert mailer.send(outgoing(), nothing).startswith("250")
     assert smtp_server.logins == 2
     assert len(smtp_server.mails) == 3
 
@@ -220,7 +243,7 @@ def test_answers_to_the_login(smtp_server: SmtpServer, answer: str, raised: type
 def test_a_dead_port_is_transient(smtp_server: SmtpServer) -> None:
     settings = dataclasses.replace(smtp_server.settings(), port=1)
     with pytest.raises(Transient):
-        SmtpMailer(settings, sent=None).send(outgoing())
+        SmtpMailer(settings, sent=None).send(outgoing(), nothing)
 
 
 @pytest.mark.parametrize("security", ["tls", "starttls"])
@@ -245,7 +268,7 @@ def test_a_bad_certificate_is_permanent_and_nothing_is_told(dovecot: Dovecot, wh
         )
         settings = dataclasses.replace(good, security=security)  # type: ignore[arg-type]
         with pytest.raises(Permanent, match="localhost: its certificate is not accepted"):
-            SmtpMailer(settings, sent=None).send(outgoing())
+            SmtpMailer(settings, sent=None).send(outgoing(), nothing)
     assert server.connections == 1
     assert b"".join(server.heard) in (b"", b"ehlo localhost\r\nSTARTTLS\r\n")
 
@@ -253,7 +276,7 @@ def test_a_bad_certificate_is_permanent_and_nothing_is_told(dovecot: Dovecot, wh
 def test_stripped_starttls_is_permanent_before_the_login(dovecot: Dovecot) -> None:
     with running_smtp_server(dovecot.authority, offer_starttls=False) as server:
         with pytest.raises(Permanent, match="STARTTLS"):
-            SmtpMailer(server.settings(), sent=None).send(outgoing())
+            SmtpMailer(server.settings(), sent=None).send(outgoing(), nothing)
         assert (server.logins, server.refused_logins, server.mails) == (0, 0, [])
 
 
@@ -295,7 +318,7 @@ def test_every_step_cut_or_refused(steps: list[str], raised: type[TriagedError])
     with scripted_server(serve) as server:
         mailer = SmtpMailer(SmtpSettings("127.0.0.1", server.port, "none", timeout_s=5, answer_s=5), sent=None)
         with pytest.raises(TriagedError) as caught:
-            mailer.send(outgoing(body=body))
+            mailer.send(outgoing(body=body), nothing)
         assert type(caught.value) is raised
         mailer.close()
 
@@ -317,7 +340,7 @@ def test_nothing_breaks_out_of_its_command(
     mailer: SmtpMailer, smtp_server: SmtpServer, field: str, value: object
 ) -> None:
     with pytest.raises(Permanent):
-        mailer.send(dataclasses.replace(outgoing(), **{field: value}))  # type: ignore[arg-type]
+        mailer.send(dataclasses.replace(outgoing(), **{field: value}), nothing)  # type: ignore[arg-type]
     assert smtp_server.mails == []
 
 
@@ -334,7 +357,7 @@ def test_a_copy_lies_in_sent_and_is_found(smtp_server: SmtpServer, dovecot: Dove
     mailer = SmtpMailer(smtp_server.settings(), sent=ImapSent(None, dovecot.settings()))
     mail = dataclasses.replace(outgoing(body=DOTTED), recipient="ann@example.test")
     assert mailer.was_sent(mail.message_id) is None
-    assert mailer.send(mail) == "250 2.0.0 queued"
+    assert mailer.send(mail, nothing) == "250 2.0.0 queued"
     assert mailer.was_sent(mail.message_id) is True
     assert mailer.was_sent("<another@example.test>") is None
     mailer.close()
@@ -364,7 +387,7 @@ def test_no_copy_in_sent_does_not_undo_the_sending(smtp_server: SmtpServer, dove
     dead = dataclasses.replace(dovecot.settings(), port=1)
     mailer = SmtpMailer(smtp_server.settings(), sent=ImapSent(None, dead))
     mail = outgoing()
-    assert "no copy in Sent" in mailer.send(mail)
+    assert "no copy in Sent" in mailer.send(mail, nothing)
     assert [taken.octets for taken in smtp_server.mails] == [mail.octets]
     with pytest.raises(Transient):
         mailer.was_sent(mail.message_id)

@@ -12,8 +12,8 @@ from itertools import pairwise
 from icalendar import Calendar
 
 from tests.crash.sites import COPIES, DISTINCT, Site, message_id
+from triaged.decision import BookCall, FileMessage, Notify, SendAck, SendInvitation
 from triaged.log.encode import EFFECT
-from triaged.model import BookCall, FileMessage, Notify, SendAck, SendInvitation
 from triaged.wire import SECRET_BYTES
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from triaged.decision import Decision
 from triaged.log.encode import EFFECT, to_ms
 from triaged.log.store import Claimed, Log, Recorded
-from triaged.model import Decision, Locator, Message
+from triaged.model import Locator, Message
 from triaged.worker.intake import Intake
 from triaged.worker.perform import MailLane
 from triaged.worker.triage import Triaged
@@ -92,7 +93,12 @@ def effects_go_after() -> None:
 
 def sending_is_repeated() -> None:
     """After a kill the mail is sent again without asking whether it left: what queue libraries do."""
-    _replace(MailLane, "recover", lambda self, effect: None)
+    _replace(MailLane, "recover", lambda self, effect, handed: None)
+
+
+def no_mark_before_the_dot() -> None:
+    """That the final dot is about to be sent is not written down: after a kill the mail looks as if it never left."""
+    _replace(Log, "hand_over", lambda self, claimed, *, now: None)
 
 
 FAULTS: dict[Callable[[], None], str] = {
@@ -101,6 +107,7 @@ FAULTS: dict[Callable[[], None], str] = {
     locator_goes_first: "SQL INSERT INTO ",
     effects_go_after: "SQL INSERT OR IGNORE INTO",
     sending_is_repeated: "after SmtpMailer.send",
+    no_mark_before_the_dot: "after SmtpMailer.send",
 }
 """Each fault with the moment at which it bites, so that few kills will do to show it."""
 

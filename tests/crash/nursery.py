@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import socket
 import socketserver
 import subprocess
@@ -19,24 +20,29 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from threading import Thread, Timer
+from typing import IO, Any
 
 from tests.crash import faults
 from tests.crash.points import Point, Points
 from tests.crash.sites import ACCOUNTS, mails
 from triaged import wire
 from triaged.accounts.match import directory
+from triaged.backends.smtp import SmtpSettings
 from triaged.config import load_config
 from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.model import Locator, Raw
 from triaged.playbook import Playbook
-from triaged.worker import intake, service, writer
+from triaged.worker import intake, service, watch, writer
 from triaged.worker.service import Service, utc_now
 from triaged.worker.triage import Loaded, Triaged, Unreadable, triage
 
 IDLE_S = 0.02
+TICK_S, PAUSE_S, ANSWER_S = 0.1, 0.1, 2.0
+"""Of a life that stays: it ends, comes back to a server that is there, and gives up a silent one sooner."""
 ORDER_LIMIT_S = 60.0
 """A life that takes longer hangs."""
 
@@ -48,6 +54,7 @@ class TriageHere:
         self,
         *,
         build: Callable[[], Playbook],
+        list_path: Path,
         log_path: Path,
         limits: Any,
         beat: Callable[[], None],
@@ -106,10 +113,27 @@ class _Life(socketserver.StreamRequestHandler):
         """Live as ordered; a life that was killed answers nothing."""
         order = json.loads(self.rfile.readline())
         try:
-            answer = _live(Path(order["site"]), order["trace"], order["kill_at"], order["fault"], order["only_open"])
+            if order.get("stay"):
+                answer = _stay(Path(order["site"]), self.rfile, order.get("dies_after_s"))
+            else:
+                answer = _live(
+                    Path(order["site"]), order["trace"], order["kill_at"], order["fault"], order["only_open"]
+                )
         except BaseException:
             answer = [traceback.format_exc()]
         self.wfile.write(json.dumps(answer).encode())
+
+
+def _stay(site: Path, orders: IO[bytes], dies_after_s: float | None) -> list[str]:
+    """`triaged run`, not once: until a line comes or the one who ordered it is gone, or killed after so long."""
+    if dies_after_s is not None:
+        Timer(dies_after_s, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    vars(service).update(TICK_S=TICK_S)
+    vars(watch).update(PAUSE_S=PAUSE_S)
+    vars(wire).update(SmtpSettings=partial(SmtpSettings, answer_s=ANSWER_S))
+    living = Service(wire.parts_of(load_config(site / "config.toml")))
+    Thread(target=lambda: (orders.readline(), living.stop()), daemon=True).start()
+    return list(living.run(once=False))
 
 
 def _live(site: Path, trace: str, kill_at: list[Any] | None, fault: str | None, only_open: bool) -> list[str]:
@@ -133,6 +157,24 @@ class Nursery:
 
     def __init__(self, port: int, said: Path) -> None:
         self._port, self.said = port, said
+
+    @contextmanager
+    def staying(self, site: Path) -> Iterator[None]:
+        """The worker runs on `site` as the service does, until the block ends; it must then end well."""
+        with socket.create_connection(("127.0.0.1", self._port), timeout=ORDER_LIMIT_S) as connection:
+            connection.sendall(json.dumps({"site": str(site), "stay": True}).encode() + b"\n")
+            yield
+            connection.sendall(b"end\n")
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer == b"[]", answer or f"a life ended by itself: {self.said.read_text()[-2000:]}"
+
+    def killed(self, site: Path, *, after_s: float) -> None:
+        """The worker runs on `site` as the service does and is killed after so long."""
+        with socket.create_connection(("127.0.0.1", self._port), timeout=ORDER_LIMIT_S) as connection:
+            order = {"site": str(site), "stay": True, "dies_after_s": after_s}
+            connection.sendall(json.dumps(order).encode() + b"\n")
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer == b"", f"it ended before it was killed: {answer!r}"
 
     def life(
         self, site: Path, *, trace: str, kill_at: Point | None = None, fault: str | None = None, only_open: bool = False

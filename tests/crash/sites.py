@@ -15,6 +15,8 @@ from imapclient import IMAPClient
 from tests.servers.dovecot import Dovecot
 from tests.servers.smtp import SmtpServer
 from triaged import shipped
+from triaged.log.mailboxes import enable
+from triaged.log.people import put_accounts
 from triaged.log.store import Log
 from triaged.model import Account, Contract
 
@@ -52,6 +54,7 @@ name = "Harbour Works"
 team = "Harbour Desk"
 language = "en"
 domains = ["harbour.example"]
+authserv_ids = ["mx.harbour.example"]
 
 [service]
 state_dir = "state"
@@ -128,7 +131,8 @@ def mails(now: datetime) -> list[bytes]:
     for sender, subject, words, more in _MAILS:
         number = _MAILS.index((sender, subject, words, more))
         date = format_datetime(now - timedelta(minutes=30 - number))
-        head = f"From: <{sender}>\r\nTo: <desk@harbour.example>\r\nSubject: {subject}\r\nDate: {date}\r\n"
+        results = f"Authentication-Results: mx.harbour.example; dmarc=pass header.from={sender.partition('@')[2]}\r\n"
+        head = f"{results}From: <{sender}>\r\nTo: <desk@harbour.example>\r\nSubject: {subject}\r\nDate: {date}\r\n"
         written.append(
             f"{head}Message-ID: <{number}@client.example>\r\n{more}\r\nGood day,\r\n\r\n{words}\r\n".encode()
         )
@@ -174,7 +178,8 @@ def pattern_site(folder: Path) -> Path:
     (folder / "secret-smtp").write_text("desk-password\n")
     log = Log(folder / "state/triaged.db")
     with log.transaction():
-        log.put_accounts(ACCOUNTS)
+        put_accounts(log, ACCOUNTS)
+        enable(log, "desk", cut_off=datetime.fromtimestamp(0, UTC), who="test", now=datetime.now(UTC))
     log.close()
     return folder / "config.toml"
 

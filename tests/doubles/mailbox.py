@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from triaged.backends.heads import is_draft_name, is_sent_name, surveyed
 from triaged.errors import Gone, TriagedError
-from triaged.model import Locator, Raw
+from triaged.model import Locator, Raw, Surveyed
 
 RECEIVED = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
@@ -23,7 +24,7 @@ class MemoryMailbox:
     faults: list[TriagedError] = field(default_factory=list)
     validity: int = 1
     exists: bool = True
-    folders: dict[str, list[bytes]] = field(default_factory=dict)
+    folders: dict[str, list[tuple[datetime, bytes]]] = field(default_factory=dict)
     _messages: dict[int, tuple[datetime, bytes]] = field(default_factory=dict)
     _next: int = 1
     _changed: threading.Event = field(default_factory=threading.Event)
@@ -78,7 +79,16 @@ class MemoryMailbox:
         found = self._messages.pop(self._number(key), None)
         if found is None:
             raise Gone(f"{self.name}: message {key} is no longer in {self.folder}")
-        self.folders.setdefault(folder, []).append(found[1])
+        self.folders.setdefault(folder, []).append(found)
+
+    def survey(self, since: datetime) -> Iterator[Surveyed]:
+        self._fault()
+        watched = {f"{self.validity}/{number}": found for number, found in self._messages.items()}
+        filed = {name: {f"1/{n}": each for n, each in enumerate(mails, 1)} for name, mails in self.folders.items()}
+        for name, mails in {self.folder: watched, **filed}.items():
+            for key, (date, octets) in mails.items() if not is_draft_name(name) else ():
+                if date >= since:
+                    yield surveyed(octets, folder=name, key=key, date=date, is_sent_folder=is_sent_name(name))
 
     def close(self) -> None:
         pass

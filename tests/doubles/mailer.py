@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from triaged.decision import Outgoing
 from triaged.errors import TriagedError, Uncertain
-from triaged.model import Outgoing
 
 
 @dataclass
@@ -20,12 +21,15 @@ class MemoryMailer:
     def connect(self) -> None:
         pass
 
-    def send(self, mail: Outgoing) -> str:
+    def send(self, mail: Outgoing, hand_over: Callable[[], None]) -> str:
         if self.faults:
             fault = self.faults.pop(0)
-            if isinstance(fault, Uncertain) and self.arrives:
-                self.sent.append(mail)
+            if isinstance(fault, Uncertain):
+                hand_over()
+                if self.arrives:
+                    self.sent.append(mail)
             raise fault
+        hand_over()
         self.sent.append(mail)
         return "250 kept"
 

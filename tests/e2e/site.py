@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from triaged import shipped
+from triaged.log.mailboxes import enable
 from triaged.log.read import LogRow, Reader
+from triaged.log.store import Log
 
 START_S = 60.0
 """Seconds that a start may take on a busy machine; 4 to 5 alone."""
@@ -30,6 +33,7 @@ CONFIG = """
 name = "Desk House"
 team = "Client Desk"
 domains = ["desk.example"]
+authserv_ids = ["mx.desk.example"]
 
 [service]
 rules_dir = "rules"
@@ -37,6 +41,9 @@ rules_dir = "rules"
 
 [acknowledge]
 send = "auto"
+
+[limits]
+window_h = 0
 
 [hours]
 timezone = "Europe/Berlin"
@@ -122,9 +129,12 @@ def mail(
     message_id: str = "",
     more: str = "",
 ) -> bytes:
-    """A mail of now. more: further header lines, each with its end."""
+    """A mail of now, which the site's border says is authentic. more: further header lines, each with its end."""
     words = subject.replace(" ", ".")
+    domain = sender.rpartition("@")[2].rstrip(">")
     head = (
+        f"Authentication-Results: mx.desk.example; dmarc=pass header.from={domain}\n"
+        f"Received: from out.{domain} by mx.desk.example id 1; {format_datetime(datetime.now(UTC))}\n"
         f"From: {sender}\nTo: {to}\nSubject: {subject}\nDate: {format_datetime(datetime.now(UTC))}\n"
         f"Message-ID: {message_id or f'<{words}.{os.getpid()}@client.example>'}\n{more}"
         'MIME-Version: 1.0\nContent-Type: text/plain; charset="utf-8"\n'
@@ -216,8 +226,12 @@ def make_site(
     service: str = "",
     rules: str | None = RULES,
     accounts: bool = True,
+    observed: bool = False,
 ) -> Site:
-    """Lay a site out, with accounts taken in by the command line. rules: None for those that ship."""
+    """Lay a site out, with accounts taken in by the command line. rules: None for those that ship.
+
+    observed: leave its mailboxes as they begin; else they are enabled for whatever lies there.
+    """
     shipped.lay_out(folder)
     site = Site(folder)
     site.config.write_text(
@@ -240,7 +254,19 @@ def make_site(
     taken = site.triaged("accounts", "import", str(folder / "accounts.csv"))
     assert taken.returncode == 0, taken.stderr
     assert "2 accounts: 2 new" in taken.stdout
+    if not observed:
+        enable_all(site.config)
     return site
+
+
+def enable_all(config: Path) -> None:
+    """Let every mailbox of a configuration work, for mail of any age; its log is beside it in `state`."""
+    settings = tomllib.loads(config.read_text(encoding="utf-8"))
+    log = Log(config.parent / "state/triaged.db")
+    with log.transaction():
+        for mailbox in settings["mailbox"]:
+            enable(log, mailbox["name"], cut_off=datetime.fromtimestamp(0, UTC), who="test", now=datetime.now(UTC))
+    log.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +297,13 @@ class Worker:
 
 
 @contextmanager
-def running(site: Site, *, env: Mapping[str, str] | None = None, ready: bool = True) -> Iterator[Worker]:
-    """`triaged run` on a site, stopped at the end if it is not yet. ready: wait until every mailbox is watched."""
+def running(
+    site: Site, *, env: Mapping[str, str] | None = None, ready: bool = True, dies: bool = False
+) -> Iterator[Worker]:
+    """`triaged run` on a site, stopped at the end if it is not yet. ready: wait until every mailbox is watched.
+
+    dies: parts of it may die and be started again, which is told with a traceback.
+    """
     said = site.folder / "said"
     with said.open("wb") as file:
         command = [sys.executable, "-m", "triaged", "run", "--config", str(site.config)]
@@ -286,7 +317,7 @@ def running(site: Site, *, env: Mapping[str, str] | None = None, ready: bool = T
         yield worker
         if started.poll() is None:
             assert worker.stop() == 0, worker.said()
-        assert "Traceback" not in worker.said()
+        assert dies or "Traceback" not in worker.said()
     finally:
         if started.poll() is None:
             started.kill()

@@ -28,7 +28,10 @@ EXPLAIN_NAMES = TRY_NAMES | set(
     "reference decided due tags account_evidence account_rivals identity model rule_set fields trace".split()
 )
 ACCOUNT_NAMES = set("account_id name domains addresses contacts manager tier contracts timezone language".split())
-STATUS_NAMES = set("running parts mails last_24_h further_copies unsure quarantined effects waiting".split())
+STATUS_NAMES = set(
+    "running troubled parts breaker alerts mailboxes mails last_24_h further_copies unsure quarantined effects "
+    "waiting".split()
+)
 HELD = '\n[[rule]]\nname = "Look first"\nwhen.subject = "Held"\nthen.send = "approve"\n'
 COMPLAINT = "Good day,\n\nthis is a formal complaint: nobody came.\n\nAnn\n"
 

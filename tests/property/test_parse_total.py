@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -137,36 +136,53 @@ corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="needs ../shared/mail")
 
 
 @corpus
-def test_every_mail_of_the_corpus_is_read_soon() -> None:
-    slow, seen = [], 0
+def test_every_mail_of_the_corpus_is_read_and_no_letter_of_it_lost() -> None:
+    # Time and memory: python -m tests.fuzz.torture.
+    lossy, seen = [], 0
     for path in sorted(CORPUS.rglob("*")):
-        if path.is_file():
-            started = time.process_time()
-            unguarded(path.read_bytes())
-            seen += 1
-            if time.process_time() - started > 2.0:
-                slow.append(path.name)
+        if not path.is_file():
+            continue
+        octets = path.read_bytes()
+        mail = unguarded(octets)
+        seen += 1
+        lost = "\ufffd" in f"{mail.subject}{mail.text}{mail.sender}{mail.to}{mail.attachments}"
+        if lost and b"\xef\xbf\xbd" not in octets and b"\\ufffd" not in octets and path.suffix != ".exr":
+            lossy.append(path.name)
     assert seen > 1_500
-    assert slow == []
+    assert lossy == []
 
 
 def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.lower()))
 
 
+def _said(text: str, wanted: str) -> bool:
+    """Whether the text is the wanted one, letter by letter; a U+FFFD in what is wanted stands for any letter."""
+    return re.fullmatch(re.escape(wanted).replace("\ufffd", "."), text, re.DOTALL) is not None
+
+
+def _recall(text: str, wanted: str) -> float:
+    body = _words(wanted)
+    return len(body & _words(text)) / len(body) if body else 1.0
+
+
 @corpus
 def test_subject_sender_and_text_are_right_where_other_parsers_said_what_is_right() -> None:
     oracle = json.loads((CORPUS / "oracle/parse.json").read_text())
-    right = 0
+    strictly, right = 0, 0
     for wanted in oracle.values():
         mail = unguarded((CORPUS / "mime-oracle" / wanted["path"]).read_bytes())
-        body = _words(wanted["body"] or "")
-        whole = len(body & _words(mail.text)) >= 0.98 * len(body)
         sender = mail.sender.addr_spec if mail.sender is not None else ""
-        right += whole and mail.subject == (wanted["subject"] or "") and sender == (wanted["frm"] or "")
+        subject, body = wanted["subject"] or "", wanted["body"] or ""
+        from_right = sender == (wanted["frm"] or "")
+        strictly += from_right and mail.subject == subject and _recall(mail.text, body) >= 0.98
+        # Where the oracle itself has U+FFFD: its words with one are no words.
+        body = " ".join(word for word in body.split() if "\ufffd" not in word)
+        right += from_right and _said(mail.subject, subject) and _recall(mail.text, body) >= 0.98
     assert len(oracle) >= 64
-    # Of the ten others, six have U+FFFD in the oracle where we read the letter, three are UTF-7, which we refuse.
-    assert right >= 0.84 * len(oracle)
+    # The six others are raw Latin-1 octets (0xF6: ö) in unlabelled heads and bodies, which we read and the oracle lost.
+    assert strictly >= 0.9 * len(oracle)
+    assert right >= 0.98 * len(oracle)
 
 
 @corpus

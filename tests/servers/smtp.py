@@ -125,8 +125,10 @@ class SmtpServer:
 
 
 @contextmanager
-def running_smtp_server(authority: Authority, *, offer_starttls: bool = True) -> Iterator[SmtpServer]:
-    """`offer_starttls=False` is what a stripping middlebox makes of a server."""
+def running_smtp_server(
+    authority: Authority, *, offer_starttls: bool = True, plain_login: bool = False
+) -> Iterator[SmtpServer]:
+    """`offer_starttls=False` is what a stripping middlebox makes of a server; plain_login: it takes passwords so."""
     server = SmtpServer(authority, port=free_ports(1)[0])
     controller = Controller(
         server,
@@ -134,8 +136,8 @@ def running_smtp_server(authority: Authority, *, offer_starttls: bool = True) ->
         port=server.port,
         tls_context=authority.good.server_context() if offer_starttls else None,
         require_starttls=offer_starttls,
-        auth_required=True,
-        auth_require_tls=True,
+        auth_required=not plain_login,
+        auth_require_tls=not plain_login,
         authenticator=server.authenticate,
     )
     controller.start()

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from triaged.model import (
-    Account,
-    Address,
-    Attachment,
-    Automatic,
-    CategoryScore,
-    Identity,
-    Message,
-    Verdict,
-)
+from triaged.model import Account, Address, Attachment, Automatic, CategoryScore, Identity, Message, Verdict
 from triaged.rules.grammar import RuleSet
 from triaged.rules.load import parse_rules
 from triaged.rules.match import Facts, Hits

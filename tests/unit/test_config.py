@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from triaged.config import CaldavTable, Config, ImapTable, SmtpOutgoing, find_config, load_config
+from triaged.config import find_config, load_config
 from triaged.errors import ConfigError
+from triaged.settings import CaldavTable, Config, ImapTable, SmtpOutgoing
 from triaged.wire import settings_problems
 
 ROOT = Path(__file__).parents[2]
@@ -249,6 +250,55 @@ WRONG = [
         'keep_sent_in = "dsek"',
         "keep_sent_in",
         "there is no IMAP mailbox called 'dsek'; did you mean 'desk'?",
+    ),
+    (
+        "unknown mailbox for the canary",
+        "[hours]",
+        '[canary]\nevery_min = 5\nmailbox = "dsek"\n\n[hours]',
+        "dsek",
+        "there is no mailbox called 'dsek'; did you mean 'desk'?",
+    ),
+    (
+        "a canary without a mailbox",
+        "[hours]",
+        "[canary]\nevery_min = 5\n\n[hours]",
+        "[canary]",
+        "canary: a canary needs a mailbox that it is sent to",
+    ),
+    (
+        "a health page for everybody",
+        "[hours]",
+        '[health]\nlisten = "0.0.0.0:9871"\n\n[hours]',
+        "listen",
+        "health.listen: '0.0.0.0:9871' must be on this machine only: 127.0.0.1, [::1] or localhost, and a port",
+    ),
+    (
+        "a health page without a port",
+        "[hours]",
+        '[health]\nlisten = "127.0.0.1"\n\n[hours]',
+        "listen",
+        "health.listen: '127.0.0.1' must be on this machine only: 127.0.0.1, [::1] or localhost, and a port",
+    ),
+    (
+        "alert URLs in two places",
+        "[hours]",
+        '[alerts]\nurls_file = "secret"\nurls_credential = "c"\n\n[hours]',
+        "[alerts]",
+        "alerts: give urls_file or urls_credential, not both",
+    ),
+    (
+        "no file of alert URLs",
+        "[hours]",
+        '[alerts]\nurls_file = "nowhere"\n\n[hours]',
+        "urls_file",
+        "the secret 'nowhere' cannot be read: No such file or directory",
+    ),
+    (
+        "an empty file of alert URLs",
+        "[hours]",
+        '[alerts]\nurls_file = "empty"\n\n[hours]',
+        "urls_file",
+        "the file of alert URLs is empty; without one leave the key out",
     ),
     (
         "a Maildir keeps no sent mail",

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import email
 import email.policy
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.desk import ACME, NOW, decided, effects_of, lay_out_site, mail
+from tests.desk import ACME, AUTHSERV_ID, NOW, decided, effects_of, lay_out_site, mail
+from triaged.decision import WHEN, AskPerson, BookCall, FileMessage, Notify, SendAck
 from triaged.errors import ConfigError
-from triaged.model import WHEN, AskPerson, BookCall, FileMessage, Notify, SendAck
+from triaged.mail.donotanswer import parse_list
 from triaged.playbook import Playbook, reference
 from triaged.rules.grammar import SendPolicy
 from triaged.wire import build_playbook
@@ -92,6 +94,96 @@ def test_nothing_goes_to_machines_ourselves_or_nobody(
     assert decision.acknowledge.reason.startswith(reason)
     assert effects_of(decision, SendAck) == []
     assert effects_of(decision, BookCall) == []
+
+
+def words_of(octets: bytes) -> str:
+    message = email.message_from_bytes(octets, policy=email.policy.default)
+    body = message.get_body(("plain",))
+    assert body is not None
+    return f"{message['Subject']}\n{message['To']}\n{body.get_content()}"
+
+
+def test_who_is_not_authenticated_gets_the_fixed_text_and_no_call(playbook: Playbook) -> None:
+    message, decision = decided(playbook, mail(ANGRY, subject="Unacceptable reports", authenticated=False))
+    assert message.identity.trust == "unauthenticated"
+    assert decision.account.account_id == "C-1"
+    [(ack, state)] = effects_of(decision, SendAck)
+    assert isinstance(ack, SendAck)
+    assert (ack.template, state, decision.acknowledge.template) == ("received", "owed", "received")
+    assert "the sender is not authenticated: our border says nothing about it" in decision.acknowledge.reason
+    said = words_of(ack.mail.octets)
+    assert not any(each in said for each in ("Ann", "Acme", "Unacceptable", "November", "complaint"))
+    [booking] = [each for each in decision.effects if isinstance(each.effect, BookCall)]
+    assert booking.state == "held"
+    assert booking.because == "The sender is not authenticated: our border says nothing about it"
+    [(notice, _)] = effects_of(decision, Notify)
+    assert isinstance(notice, Notify)
+    told = words_of(notice.mail.octets)
+    assert "sender not authenticated: our border says nothing about it" in told
+    assert "Ann Archer" in told
+    assert "Acme" in told
+
+
+def test_the_manager_is_told_nothing_of_trust_where_all_is_well(playbook: Playbook) -> None:
+    _, decision = decided(playbook, mail(ANGRY, subject="Unacceptable reports"))
+    [(notice, _)] = effects_of(decision, Notify)
+    assert isinstance(notice, Notify)
+    assert "authenticated" not in words_of(notice.mail.octets)
+    assert [each.because for each in decision.effects] == [""] * len(decision.effects)
+
+
+def test_nobody_on_the_list_is_answered(playbook: Playbook) -> None:
+    listed, problems = parse_list("@acme.example  # by telephone only", "do-not-answer.txt")
+    assert problems == ()
+    _, decision = decided(dataclasses.replace(playbook, do_not_answer=listed), mail(ANGRY))
+    assert decision.acknowledge.reason == (
+        "A person asked us not to: @acme.example is on the do-not-answer list: by telephone only"
+    )
+    assert effects_of(decision, SendAck) == effects_of(decision, BookCall) == []
+    assert len(effects_of(decision, Notify)) == 1
+
+
+def test_a_domain_that_looks_like_the_clients_is_a_question_for_a_person(playbook: Playbook) -> None:
+    _, decision = decided(playbook, mail(ANGRY, sender="Ann Archer <ann@acrne.example>"))
+    assert decision.account.account_id is None
+    assert decision.account.imitates == "acme.example"
+    assert decision.acknowledge.reason.startswith("Perhaps a forgery: ann@acrne.example is not of acme.example")
+    assert effects_of(decision, SendAck) == effects_of(decision, BookCall) == []
+    questions = [ask.question for ask, _ in effects_of(decision, AskPerson) if isinstance(ask, AskPerson)]
+    assert any(question.startswith("Perhaps a forgery") and "Acme" in question for question in questions)
+
+
+def test_a_conversation_gives_a_stranger_no_account(playbook: Playbook) -> None:
+    fields = "In-Reply-To: <of-ann@acme.example>\r\n"
+    _, decision = decided(playbook, mail(ANGRY, sender="who@elsewhere.example", fields=fields), thread=("C-1",))
+    assert (decision.account.account_id, decision.account.rivals) == (None, ("C-1",))
+    assert effects_of(decision, SendAck) == effects_of(decision, BookCall) == []
+    questions = [ask.question for ask, _ in effects_of(decision, AskPerson) if isinstance(ask, AskPerson)]
+    assert any(question.startswith("Whose mail is it?") and "Acme" in question for question in questions)
+
+
+def test_a_mail_that_our_border_calls_forged_is_nobodys(playbook: Playbook) -> None:
+    forged = f"Authentication-Results: {AUTHSERV_ID}; dmarc=fail header.from=acme.example\r\n"
+    _, decision = decided(playbook, mail(ANGRY, fields=forged, authenticated=False))
+    assert (decision.account.account_id, decision.account.rivals) == (None, ("C-1",))
+    assert "DMARC failed for acme.example" in decision.account.evidence
+    assert effects_of(decision, SendAck) == effects_of(decision, BookCall) == []
+
+
+def test_all_spellings_of_a_person_are_counted_as_one(playbook: Playbook) -> None:
+    keys = set()
+    for sender in ("ann@acme.example", "Ann+x@ACME.example", "a.n.n@acme.example", "Ann Archer <ANN@acme.example>"):
+        _, decision = decided(playbook, mail(ANGRY, sender=sender))
+        client = [each for each, _ in (*effects_of(decision, SendAck), *effects_of(decision, BookCall))]
+        keys |= {(each.client_key, each.client_domain) for each in client if isinstance(each, SendAck | BookCall)}
+        assert len(client) == 2
+    [(key, domain)] = keys
+    assert re.fullmatch("[0-9a-f]{32}", key) is not None
+    assert domain == "acme.example"
+    _, other = decided(playbook, mail(ANGRY, sender="bob@acme.example"))
+    [(ack, _)] = effects_of(other, SendAck)
+    assert isinstance(ack, SendAck)
+    assert ack.client_key != key
 
 
 def test_an_out_of_office_by_its_subject_waits_for_a_person(playbook: Playbook) -> None:

@@ -10,12 +10,13 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.desk import ACME, NOW, decided, lay_out_site, mail
+from tests.desk import ACME, NOW, decided, lay_out_site, mail, open_log
 from tests.doubles.mailer import MemoryMailer
+from triaged.decision import Decision, SendAck
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError, Uncertain
 from triaged.log.read import EffectRow, Reader
 from triaged.log.store import Log
-from triaged.model import Decision, Locator, Message, SendAck
+from triaged.model import Locator, Message
 from triaged.wire import build_playbook
 from triaged.worker.beats import Beats
 from triaged.worker.lane import Lane, LaneSurroundings
@@ -36,7 +37,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> tuple[Message, Decision]:
 @pytest.fixture
 def path(tmp_path: Path, case: tuple[Message, Decision]) -> Path:
     """A log in which that acknowledgement is owed."""
-    log = Log(tmp_path / "state" / "triaged.db")
+    log = open_log(tmp_path / "state" / "triaged.db")
     with log.transaction():
         log.record(*case, Locator("desk", "inbox", "1"), now=NOW)
     log.close()
@@ -69,7 +70,7 @@ def running(path: Path, mailer: MemoryMailer, *, until: Callable[[EffectRow, lis
         wake_lanes=lambda names: None,
         clock=utc_now,
     )
-    lane = Lane("mail", MailLane(mailer), around)
+    lane = Lane("mail", MailLane(mailer, lambda address: ""), around)
     threads = [Thread(target=writer.run), Thread(target=lane.run)]
     for thread in threads:
         thread.start()
@@ -92,11 +93,14 @@ def running(path: Path, mailer: MemoryMailer, *, until: Callable[[EffectRow, lis
     yield effect
 
 
-def interrupt(path: Path) -> None:
-    """Leave the acknowledgement begun, as a kill does."""
+def interrupt(path: Path, *, handed: bool = True) -> None:
+    """Leave the acknowledgement begun, as a kill does; handed: past the point of no return."""
     log = Log(path)
     with log.transaction():
-        assert log.claim("mail", now=utc_now()) is not None
+        claimed = log.claim("mail", now=utc_now())
+        assert claimed is not None
+        if handed:
+            log.hand_over(claimed, now=utc_now())
     log.close()
 
 
@@ -175,3 +179,24 @@ def test_a_lookup_that_is_refused_for_good_is_a_persons(path: Path) -> None:
     with running(path, mailer, until=ended) as effect:
         assert (effect.state, effect.detail) == ("person", "there is no Sent folder")
     assert mailer.sent == []
+
+
+def test_what_was_not_handed_over_is_sent_without_asking(path: Path, case: tuple[Message, Decision]) -> None:
+    interrupt(path, handed=False)
+    mailer = ForgetfulMailer(unasked=[Permanent("nobody may ask")])
+    with running(path, mailer, until=ended) as effect:
+        assert (effect.state, effect.attempts) == ("done", 2)
+    assert mailer.sent == [ack(case).mail]
+
+
+def test_a_second_try_is_handed_over_anew(path: Path, case: tuple[Message, Decision]) -> None:
+    """What the first try handed over and the server refused must not count for the second."""
+    interrupt(path)
+    log = Log(path)
+    with log.transaction():
+        [claimed] = log.doing("mail")
+        assert claimed.handed
+        log.put_off(claimed, until=NOW, why="451 later", now=utc_now())
+        assert log.claim("mail", now=utc_now()) is not None
+        assert [each.handed for each in log.doing("mail")] == [False]
+    log.close()

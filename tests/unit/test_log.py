@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.desk import ACME, NOW, decided, lay_out_site, mail, raw
+from tests.desk import ACME, NOW, decided, lay_out_site, mail, open_log, raw
+from triaged.decision import AskPerson, Decision, Outcome, Planned
 from triaged.errors import Gone
+from triaged.log.people import correct, put_accounts, settle
 from triaged.log.read import Reader
 from triaged.log.store import Log
-from triaged.model import AskPerson, Contract, Decision, Locator, Message, Outcome, Planned
+from triaged.model import Contract, Locator, Message
 from triaged.playbook import Playbook
 from triaged.wire import build_playbook
 
@@ -38,7 +40,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def log(path: Path) -> Iterator[Log]:
-    opened = Log(path)
+    opened = open_log(path)
     yield opened
     opened.close()
 
@@ -112,8 +114,8 @@ def test_people_settle_what_waits(log: Log, reader: Reader, case: tuple[Message,
     row = recorded(log, (message, dataclasses.replace(decision, effects=held)))
     with log.transaction():
         assert log.claim("mail", now=NOW) is None
-        assert log.settle(row, approve=True, who="eva", now=NOW) == 3
-        assert log.settle(row, approve=True, who="eva", now=NOW) == 0
+        assert settle(log, row, approve=True, who="eva", now=NOW) == 3
+        assert settle(log, row, approve=True, who="eva", now=NOW) == 0
         assert log.claim("mail", now=NOW) is not None
     names = [event.name for event in reader.events(row)]
     assert names.count("ack.approved") == 1
@@ -139,10 +141,10 @@ def test_a_transaction_is_whole_or_not_at_all(log: Log, reader: Reader, case: tu
 def test_a_correction_keeps_what_was_and_what_is(log: Log, reader: Reader, case: tuple[Message, Decision]) -> None:
     row = recorded(log, case)
     with log.transaction():
-        log.correct(row, categories=("request",), account_id=None, who="eva", now=NOW)
-        log.correct(row, categories=None, account_id="", who="eva", now=NOW)
+        correct(log, row, categories=("request",), account_id=None, who="eva", now=NOW)
+        correct(log, row, categories=None, account_id="", who="eva", now=NOW)
     with pytest.raises(Gone), log.transaction():
-        log.correct(999, categories=(), account_id=None, who="eva", now=NOW)
+        correct(log, 999, categories=(), account_id=None, who="eva", now=NOW)
     line = reader.row(row)
     assert line is not None
     assert (line.categories, line.account_id, line.sure) == (("request",), None, True)
@@ -155,11 +157,11 @@ def test_a_correction_keeps_what_was_and_what_is(log: Log, reader: Reader, case:
 def test_accounts_are_kept_whole(log: Log, reader: Reader) -> None:
     second = dataclasses.replace(ACME, account_id="C-2", name="Other", contracts=(Contract("K-1", date(2027, 1, 31)),))
     with log.transaction():
-        log.put_accounts([ACME, second])
+        put_accounts(log, [ACME, second])
     assert reader.accounts() == (ACME, second)
     revision = reader.accounts_revision()
     with log.transaction():
-        log.put_accounts([dataclasses.replace(second, contracts=())])
+        put_accounts(log, [dataclasses.replace(second, contracts=())])
     assert reader.accounts()[1].contracts == ()
     assert reader.accounts_revision() == revision + 1
 

@@ -3,13 +3,16 @@
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from email.utils import getaddresses
 from typing import Any
 
 import pytest
 
+from triaged.decision import WHEN, Outgoing
 from triaged.errors import Permanent
-from triaged.mail.compose import MAX_REFERENCES, MAX_REFERENCES_BYTES, compose, faults, make_message_id
-from triaged.model import Address, Outgoing
+from triaged.mail.compose import MAX_REFERENCES, MAX_REFERENCES_BYTES, compose, make_message_id, wire_address
+from triaged.mail.strict import faults
+from triaged.model import Address
 
 ID = make_message_id(b"secret", "ack:1", "triaged.firm.example")
 ICS = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:REQUEST\r\nSUMMARY:Gespr\xc3\xa4ch\r\nEND:VCALENDAR\r\n"
@@ -81,6 +84,16 @@ def test_alternatives_and_an_invitation() -> None:
         "\u2028Bcc: eve@evil.example",
         "\x0bBcc: x",
         "=?utf-8?q?=0D=0ABcc:_x@y.example?=",
+        "?= =?utf-8?b?DQpCY2M6IHhAeS5leGFtcGxl?=",
+        ", eve@evil.example",
+        " <eve@evil.example>",
+        '" <eve@evil.example>, "',
+        "; eve@evil.example:",
+        "(\\",
+        "\u202e\u2066\ud800\ufffd",
+        " " * 2_000 + "x",
+        "x" * 2_000,
+        "ü" * 2_000,
     ],
 )
 @pytest.mark.parametrize("where", ["subject", "sender", "recipient", "in_reply_to", "references"])
@@ -117,11 +130,40 @@ def test_no_field_can_be_injected(where: str, breaker: str) -> None:
         "ann@client..example",
         '"a b"@client.example',
         "ann@" + "x" * 300,
+        "x" * 65 + "@client.example",
+        ".ann@client.example",
+        "ann@-client.example",
+        "ann@client.example.",
+        "ann@[192.0.2.1]",
+        "=?utf-8?q?=0D=0A?=@client.example",
+        "ann@faß.example",
+        "ann@ｃlient.example",
+        "ann@client。example",
+        "ann@" + "ü" * 300 + ".example",
     ],
 )
 def test_an_address_that_is_none_is_refused(addr_spec: str) -> None:
     with pytest.raises(Permanent):
         build(recipient=Address(addr_spec))
+
+
+@pytest.mark.parametrize(
+    ("addr_spec", "why"),
+    [
+        ("jürgen@client.example", "what stands before the @ in the address is not ASCII"),
+        ("ann@faß.example", "cannot be written in ASCII without a doubt"),
+        ("ann", "not an address that every mail server takes"),
+    ],
+)
+def test_why_an_address_is_refused(addr_spec: str, why: str) -> None:
+    with pytest.raises(Permanent, match=why):
+        wire_address(addr_spec)
+
+
+def test_our_own_addresses_are_written_in_ascii_too() -> None:
+    mail = build(sender=Address("desk@münchen.example", "Büro"), envelope_sender="desk@münchen.example")
+    assert mail.sender == "desk@xn--mnchen-3ya.example"
+    assert b"<desk@xn--mnchen-3ya.example>" in mail.octets
 
 
 def test_an_idn_domain_goes_out_in_ascii() -> None:
@@ -136,6 +178,13 @@ def test_an_idn_domain_goes_out_in_ascii() -> None:
         ("1@client.example", False),
         ("<1@a.example> <2@a.example>", False),
         ("<" + "x" * 1_000 + "@a.example>", False),
+        ("<" + "x" * 900 + "@a.example>", True),
+        ("<abc$1.2[3]:4\\5@[192.0.2.1]>", False),
+        ("<abc$1.2[3]:4@[192.0.2.1]>", True),
+        ("<a(b)@a.example>", False),
+        ('<"a"@a.example>', False),
+        ("<a,b@a.example>", False),
+        ("<=?utf-8?q?=0D=0ABcc:_x?=@a.example>", False),
     ],
 )
 def test_only_a_valid_id_is_answered(answered: str, kept: bool) -> None:
@@ -160,6 +209,11 @@ def test_references_are_cut_in_the_middle(length: int) -> None:
         {"text": "Hello {{ name }}"},
         {"html": "<p>{% if x %}</p>"},
         {"subject": "{{ subject }}"},
+        {"subject": "{{ Grüße }}"},
+        {"subject": f"Call: {WHEN}"},
+        {"text": WHEN},
+        {"html": WHEN},
+        {"envelope_sender": "no address"},
         {"text": "x" * 70_000},
         {"message_id": "no id"},
         {"message_id": "<a@b.example>\r\nBcc: x@y.example"},
@@ -171,39 +225,90 @@ def test_what_must_not_leave_is_refused(changed: dict[str, Any]) -> None:
         build(**changed)
 
 
-GOOD = build(html="<p>Hello</p>").octets
-
-
-def test_a_good_mail_has_no_faults() -> None:
-    assert faults(GOOD, recipient="ann@client.example") == ()
+@pytest.mark.parametrize(
+    "subject",
+    ["", "plain", "Grüße", "a" * 250, "ü" * 250, "😀" * 250, "words and words " * 15, "=?", "a =?utf-8?B?QQ==?= b",
+     "שלום עולם", "\ufffd", "x" * 77, "x" * 78, "tab\tand  spaces", "{ {x}}", "2 = ?"],
+)  # fmt: skip
+def test_a_subject_is_read_back_as_it_was(subject: str) -> None:
+    mail = build(subject=subject)
+    wanted = " ".join(subject[:250].replace("=?", "= ?").split())
+    assert reread(mail)["Subject"] == wanted
+    lines = mail.octets.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert max(len(line) for line in lines) <= 78
+    assert len([line for line in lines if line.startswith(b" ")]) < 40
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "fault"),
+    ("name", "shown"),
     [
-        (b"Subject:", b"Bcc: x@y.example\r\nSubject:", "a field that is not ours: 'bcc'"),
-        (b"Subject:", b"Subject: x\r\nSubject:", "subject stands there twice"),
-        (b"To: ", b"To: eve@evil.example, ", "To is not the one recipient"),
-        (b"<ann@client", b"<eve@client", "To is not the one recipient"),
-        (b"\r\n", b"\n", "a line that does not end in CRLF"),
-        (b"Subject: We", b"Subject: \xc3\xbc We", "octets outside 7-bit ASCII"),
-        (b"Subject: We", b"Subject: \x01 We", "a control character in subject"),
-        (b"Hello", b"x" * 1_100, "a line longer than 998 octets"),
-        (b"Hello", b"{{ x }}", "a template's mark was not filled in"),
-        (b"Hello", b"{=25 x", "a template's mark was not filled in"),
-        (b"Auto-Submitted: auto-replied", b"Auto-Submitted: no", "Auto-Submitted does not say that a program wrote it"),
-        (b"Message-ID", b"X-Message-ID", "no message-id"),
+        ("Ann", "Ann"),
+        ("Ann O. Archer", "Ann O. Archer"),
+        ("Archer, Ann", "Archer Ann"),
+        ("Änn", "Änn"),
+        ("ann@evil.example", "ann evil.example"),
+        ('"Ann" <x>', "Ann x"),
+        ("ü" * 15, "ü" * 15),
+        ("", ""),
     ],
 )
-def test_each_fault_is_found(old: bytes, new: bytes, fault: str) -> None:
-    assert old in GOOD
-    assert fault in faults(GOOD.replace(old, new), recipient="ann@client.example")
+def test_a_name_is_read_back(name: str, shown: str) -> None:
+    [address] = reread(build(recipient=Address("ann@client.example", name)))["To"].addresses
+    assert (address.display_name, address.addr_spec) == (shown, "ann@client.example")
 
 
-def test_too_large() -> None:
-    assert faults(GOOD + b"x" * 70_000, recipient="ann@client.example") == ("larger than 64 KB",)
+def test_a_long_name_is_cut() -> None:
+    # Without its spaces: until 3.13 the standard library shows one between the encoded words of a name (gh-92081).
+    [address] = reread(build(recipient=Address("ann@client.example", "ü" * 200)))["To"].addresses
+    assert (address.display_name.replace(" ", ""), address.addr_spec) == ("ü" * 100, "ann@client.example")
 
 
-def test_a_calendar_part_of_another_method_is_found() -> None:
-    octets = build(calendar=ICS).octets.replace(b'method="REQUEST"', b'method="CANCEL"')
-    assert "the calendar's method is not the part's" in faults(octets, recipient="ann@client.example")
+def test_texts_that_are_not_latin_go_as_base64_and_fit() -> None:
+    mail = build(text="Здравствуйте\n" * 500, html="<p>" + "😀" * 2_000 + "</p>")
+    assert mail.octets.count(b"Content-Transfer-Encoding: base64") == 2
+    part = reread(mail).get_body(("plain",))
+    assert part is not None
+    assert part.get_content().replace("\r\n", "\n") == "Здравствуйте\n" * 500
+    assert b"quoted-printable" in build(text="Grüße aus Österreich\n").octets
+
+
+def test_control_characters_do_not_reach_the_text() -> None:
+    assert reread(build(text="a\0b\x1b[31mc\x9bd\x85e\r\nf\rg\ud800")).get_content().splitlines() == [
+        "ab[31mcde",
+        "f",
+        "g?",
+    ]
+
+
+@pytest.mark.parametrize("spaces", range(70, 80))
+def test_white_space_at_the_end_of_a_line_goes_except_before_a_signature(spaces: int) -> None:
+    # b2a_qp makes a line of 77 octets of 75 spaces (CPython 3.11.7, found by our fuzzing).
+    content = reread(build(text="x" + " " * spaces + "\n \t\n-- \nAnn\n")).get_content()
+    assert content.splitlines() == ["x", "", "-- ", "Ann"]
+
+
+def test_a_name_that_makes_an_encoded_word_only_when_it_is_written() -> None:
+    # A surrogate is written as `?`, which must not end up behind a `=` (found by our fuzzing).
+    assert (
+        reread(build(recipient=Address("ann@client.example", "=\ud800 x")))["To"].addresses[0].display_name == "= ? x"
+    )
+
+
+def test_a_subject_cut_behind_a_word_ends_no_line_in_white_space() -> None:
+    # The space at the end of the 250 characters became a line of its own (found by our fuzzing in its second 100,000).
+    for first in range(1, 65):
+        words = ["x" * first, *["y" * 62] * 2, "z" * 59]
+        subject = " ".join(words) + " " + "w" * 200
+        cut = subject[:249].rstrip() + " tail"
+        for each in (subject, cut, "a " * 200, "x" * (249 - first) + " " + "y" * 20):
+            assert reread(build(subject=each))["Subject"] == each[:250].strip()
+
+
+def test_a_long_quoted_name_is_not_folded() -> None:
+    # compat32 reads no address behind a quoted name that is folded (found by our fuzzing).
+    mail = build(recipient=Address("ann@client.example", "Ann O. Archer of the very long named company " * 2))
+    assert getaddresses([str(message_from_bytes(mail.octets)["To"])])[0][1] == "ann@client.example"
+
+
+def test_what_is_composed_has_no_faults() -> None:
+    assert faults(build(html="<p>Hello</p>", calendar=ICS)) == ()

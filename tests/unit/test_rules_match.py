@@ -9,7 +9,8 @@ import time
 import pytest
 
 from tests.unit.rules_facts import ACME, PEOPLE, TEMPLATES, facts, message, rule_set, verdict
-from triaged.model import Automatic, FieldSet
+from triaged.decision import FieldSet
+from triaged.model import Automatic
 from triaged.rules.grammar import CONDITIONS, CallWish, SendPolicy
 from triaged.rules.load import parse_rules
 from triaged.rules.match import Facts, glob, handle, suggest

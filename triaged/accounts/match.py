@@ -7,22 +7,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from triaged.accounts.freemail import FREEMAIL
+from triaged.accounts.lookalike import index, lookalike
 from triaged.model import Account, AccountMatch, Address, How
 
 BY_ADDRESS = 1.0
 BY_DOMAIN = 0.9
 BY_THREAD_OF_CLAIMANTS = 0.8
-BY_THREAD = 0.6
-"""Scores, our own choice. A thread alone is weak: anybody can forge References (field note 30)."""
+"""Scores, our own choice. A conversation alone gives nothing: anybody can forge References (field note 30)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """All accounts, indexed. by_address: plain address → (account id, how), by_domain: domain → account ids."""
+    """All accounts, indexed. by_address: plain address → (account id, how), by_domain: domain → account ids.
+
+    seen_as: what strangers' domains are held against, by `lookalike.index`, of the clients' domains.
+    """
 
     accounts: Mapping[str, Account]
     by_address: Mapping[str, tuple[tuple[str, How], ...]]
     by_domain: Mapping[str, tuple[str, ...]]
+    seen_as: Mapping[str, str]
 
 
 def directory(accounts: Iterable[Account]) -> Directory:
@@ -41,7 +45,13 @@ def directory(accounts: Iterable[Account]) -> Directory:
         known,
         {address: tuple(claims.items()) for address, claims in by_address.items()},
         {domain: tuple(claims) for domain, claims in by_domain.items()},
+        index(each for each in _client_domains(by_domain, by_address) if not is_freemail(each)),
     )
+
+
+def _client_domains(by_domain: Iterable[str], by_address: Iterable[str]) -> Iterator[str]:
+    yield from by_domain
+    yield from (address.rpartition("@")[2] for address in by_address)
 
 
 def match(
@@ -51,11 +61,14 @@ def match(
     thread_accounts: tuple[str, ...],
     own_domains: frozenset[str],
 ) -> AccountMatch:
-    """Whose mail it is: by address, else by domain, else by the conversation.
+    """Whose mail it is: by address, else by domain.
 
     thread_accounts: account ids of the earlier mails of the conversation; ids nobody knows are passed over.
     A sender of one known client wins over the conversation, whose account is then named as a rival. Where
-    several accounts claim the sender, none is chosen unless the conversation belongs to one of them.
+    several accounts claim the sender, none is chosen unless the conversation belongs to one of them. For a sender
+    whom no account claims the conversation gives no account: whoever has seen one of its Message-IDs can join it.
+    Such a match has no account, and the conversation's is a rival for a person to judge, as is that of a domain
+    which the sender's could be mistaken for.
     """
     thread = tuple(dict.fromkeys(each for each in thread_accounts if each in directory.accounts))
     claims: tuple[tuple[str, How], ...] = ()
@@ -74,7 +87,7 @@ def match(
             return AccountMatch(account_id, how, score, evidence, rivals)
     if len(claims) > 1 and sender is not None:
         return _of_claimants(directory, sender, tuple(each for each, _ in claims), thread)
-    return _by_thread(directory, sender, thread, own_domains)
+    return _of_a_stranger(directory, sender, thread, own_domains)
 
 
 def plain_domain(domain: str) -> str:
@@ -151,21 +164,40 @@ def _of_claimants(
     return AccountMatch(None, None, 0.0, words, tuple(dict.fromkeys((*claimants, *thread))))
 
 
-def _by_thread(
+def _of_a_stranger(
     directory: Directory, sender: Address | None, thread: tuple[str, ...], own_domains: frozenset[str]
 ) -> AccountMatch:
+    imitates, theirs = _imitated(directory, sender, own_domains)
     if sender is None:
         who = "the mail has no one sender"
     elif _is_own(sender, own_domains):
         who = f"{sender.addr_spec} is one of us"
+    elif imitates != "":
+        whose = f"a domain of {_names(directory, theirs)}" if theirs else "our own domain"
+        who = f"{sender.addr_spec} is not of {imitates}, {whose}, but its domain could be mistaken for it"
     else:
         who = f"{sender.addr_spec} is of no known account"
-    if len(thread) == 1:
-        evidence = f"{who}; the conversation is of {_names(directory, thread)}"
-        return AccountMatch(thread[0], "thread", BY_THREAD, evidence)
-    if len(thread) > 1:
-        return AccountMatch(None, None, 0.0, f"{who}; the conversation is of {_names(directory, thread)}", thread)
-    return AccountMatch(None, None, 0.0, who)
+    if len(thread) > 0:
+        who += f"; the conversation is of {_names(directory, thread)}, which anybody could have joined"
+    return AccountMatch(None, None, 0.0, who, tuple(dict.fromkeys((*thread, *theirs))), imitates)
+
+
+def _imitated(directory: Directory, sender: Address | None, own_domains: frozenset[str]) -> tuple[str, tuple[str, ...]]:
+    """The domain of a client or of ours that the sender's could be mistaken for, and the accounts it belongs to."""
+    if sender is None or is_freemail(sender.domain) or _is_own(sender, own_domains):
+        return "", ()
+    domain = plain_domain(sender.domain)
+    ours = lookalike(domain, index(plain_domain(each) for each in own_domains))
+    found = ours or lookalike(domain, directory.seen_as)
+    if found == domain:
+        return "", ()
+    theirs = () if ours else directory.by_domain.get(found) or _with_addresses_at(directory, found)
+    return found, theirs
+
+
+def _with_addresses_at(directory: Directory, domain: str) -> tuple[str, ...]:
+    claims = (claims for address, claims in directory.by_address.items() if address.endswith(f"@{domain}"))
+    return tuple(dict.fromkeys(account_id for each in claims for account_id, _ in each))
 
 
 def _names(directory: Directory, account_ids: Iterable[str]) -> str:

@@ -145,7 +145,9 @@ class CaldavCalendar:
             raise Permanent(f"{self._url}: is no address: {error}"[:300]) from error
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise Permanent(f"{self._url}: the server's certificate is not trusted: {error}"[:500]) from error
+                raise Transient(
+                    f"{self._url}: its certificate is not accepted, no password was sent: {error}"[:500]
+                ) from error
             raise Transient(f"{self._url}: {error}"[:500]) from error
         except OSError as error:  # requests' words when the file of certificates is missing
             raise Permanent(f"{self._url}: {error}"[:500]) from error

@@ -17,9 +17,10 @@ from typing import Literal
 from imapclient import DELETED, SEEN, IMAPClient, SocketTimeout
 from imapclient.exceptions import LoginError
 
+from triaged.backends.imapfolders import make_folder, sent_folder, survey
 from triaged.backends.tls import client_context, tls_translated
 from triaged.errors import Gone, LoginRefused, Permanent, Transient
-from triaged.model import Locator, Raw
+from triaged.model import Locator, Raw, Surveyed
 
 BATCH_MESSAGES = 100
 """Messages per FETCH; batches of 50 to 100 are six times faster than one by one (our measurement, 2026-11)."""
@@ -145,6 +146,15 @@ class ImapMailbox:
             with suppress(OSError):
                 pair[1].send(b"\0")
 
+    def survey(self, since: datetime) -> Iterator[Surveyed]:
+        """The heads of all folders, by EXAMINE and BODY.PEEK, in batches; the connection is closed at the end."""
+        client = self._selected(writable=False)
+        try:
+            with self._talking("look into all folders"):
+                yield from survey(client, since, watched=self.folder)
+        finally:
+            self.close()  # another folder is open on it
+
     def file(self, key: str, folder: str) -> None:
         """Move a message, by MOVE (RFC 6851) or else COPY and expunge of this one message (RFC 4315).
 
@@ -156,7 +166,7 @@ class ImapMailbox:
         with self._talking("move a message"):
             if validity != self._validity or not client.search(["UID", str(uid), "UNDELETED"]):
                 raise Gone(f"{self.name}: message {key} is no longer in {self.folder}")
-            _make_folder(client, folder)
+            make_folder(client, folder)
             if client.has_capability("MOVE"):
                 client.move([uid], folder)
                 return
@@ -260,6 +270,11 @@ class ImapSent:
         self._settings = settings
         self._client: IMAPClient | None = None
 
+    def connect(self) -> None:
+        """Connect unless that is done. Raises: Transient, Permanent, LoginRefused."""
+        with self._talking("keep copies of sent mail"):
+            pass
+
     def append(self, octets: bytes) -> None:
         """Put a copy into the folder, marked as read. Done twice: two copies.
 
@@ -294,8 +309,8 @@ class ImapSent:
             if self._client is None:
                 self._client = _open(self._settings)
                 with _translated(self._settings.host, "open the folder of sent mail"):
-                    self._folder = self._folder or _sent_folder(self._client)
-                    _make_folder(self._client, self._folder)
+                    self._folder = self._folder or sent_folder(self._client)
+                    make_folder(self._client, self._folder)
             with _translated(self._settings.host, doing):
                 yield self._client
         except Transient:
@@ -428,16 +443,3 @@ def _told_already(client: IMAPClient, timeout_s: float) -> bool:
         return False
     finally:
         server.settimeout(timeout_s)
-
-
-def _make_folder(client: IMAPClient, folder: str) -> None:
-    if not client.folder_exists(folder):
-        client.create_folder(folder)
-        client.subscribe_folder(folder)
-
-
-def _sent_folder(client: IMAPClient) -> str:
-    for flags, _, name in client.list_folders():
-        if any(flag.lower() == b"\\sent" for flag in flags):
-            return str(name)
-    return "Sent"

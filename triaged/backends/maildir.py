@@ -6,15 +6,17 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from imapclient import imap_utf7
 
+from triaged.backends.heads import HEAD_BYTES, is_draft_name, is_sent_name, surveyed
+from triaged.decision import Outgoing
 from triaged.errors import Gone, Permanent, Transient
-from triaged.model import Locator, Outgoing, Raw
+from triaged.model import Locator, Raw, Surveyed
 
 POLL_S = 0.5
 """Seconds between two looks at the folder's modification times; the standard library has no inotify."""
@@ -76,6 +78,23 @@ class MaildirMailbox:
         """End a `wait`, or the next one if none is under way."""
         self._woken.set()
 
+    def survey(self, since: datetime) -> Iterator[Surveyed]:
+        """The heads of this folder and of every Maildir++ folder beside it, by modification time."""
+        with _translated(self._path):
+            root = _root(self._path)
+            folders = [root, *sorted(path for path in root.glob(".?*") if (path / "cur").is_dir())]
+            for path in folders:
+                name = self.folder if path == self._path else _folder_name(path) if path != root else "INBOX"
+                if is_draft_name(name):
+                    continue
+                for key, file in _paths(path).items():
+                    with suppress(FileNotFoundError, PermissionError), file.open("rb") as opened:
+                        date = datetime.fromtimestamp(os.fstat(opened.fileno()).st_mtime, UTC)
+                        if date >= since:
+                            head = opened.read(HEAD_BYTES)
+                            sent = is_sent_name(name)
+                            yield surveyed(head, folder=name, key=key, date=date, is_sent_folder=sent)
+
     def file(self, key: str, folder: str) -> None:
         """Move a message into the Maildir++ folder `.folder`, `/` in its name read as a level."""
         with _translated(self._path):
@@ -126,7 +145,7 @@ class MaildirMailer:
         with _translated(self._path):
             _make(self._path)
 
-    def send(self, mail: Outgoing) -> str:
+    def send(self, mail: Outgoing, hand_over: Callable[[], None]) -> str:
         """Deliver, on disk before it returns. Done twice: one file. Raises: Transient, Permanent."""
         self.connect()
         name = _delivered_name(mail.message_id)
@@ -139,6 +158,7 @@ class MaildirMailer:
                     file.write(mail.octets)
                     file.flush()
                     os.fsync(file.fileno())
+                hand_over()
                 with suppress(FileExistsError):
                     os.link(draft, self._path / "new" / name)
             finally:
@@ -194,9 +214,22 @@ def _subfolder(path: Path, folder: str) -> Path:
     levels = folder.replace("/", ".").split(".")
     if "" in levels or "\0" in folder:
         raise Permanent(f"'{folder}' cannot be the name of a Maildir folder")
-    root = path.parent if path.name.startswith(".") and (path.parent / "cur").is_dir() else path
     encoded: bytes = imap_utf7.encode(".".join(levels))
-    return root / ("." + encoded.decode("ascii"))
+    return _root(path) / ("." + encoded.decode("ascii"))
+
+
+def _root(path: Path) -> Path:
+    """The whole Maildir that a folder belongs to."""
+    return path.parent if path.name.startswith(".") and (path.parent / "cur").is_dir() else path
+
+
+def _folder_name(path: Path) -> str:
+    """`.A.B` as people call it: `A/B`; as it stands where it is not modified UTF-7."""
+    try:
+        decoded: str = imap_utf7.decode(path.name[1:].encode("ascii"))
+    except (ValueError, UnicodeError):
+        return path.name[1:]
+    return decoded.replace(".", "/")
 
 
 def _make(folder: Path) -> None:

@@ -6,15 +6,16 @@ import base64
 import re
 import smtplib
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from triaged.backends.imap import ImapSent
 from triaged.backends.tls import client_context, tls_translated
+from triaged.decision import Outgoing
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError, Uncertain
-from triaged.model import Outgoing
 
 _ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")
 """What may stand between the angle brackets of MAIL and RCPT: printable ASCII without space, `<` and `>`."""
@@ -61,8 +62,11 @@ class SmtpMailer:
                     return
             self._drop()
         self._smtp = _open(self._settings)
+        if self._sent is not None:
+            with suppress(TriagedError):  # told when there is a copy to be kept
+                self._sent.connect()  # beforehand: between a sending and its copy nobody can tell whether it was sent
 
-    def send(self, mail: Outgoing) -> str:
+    def send(self, mail: Outgoing, hand_over: Callable[[], None]) -> str:
         """Hand the mail over; the answer tells when no copy could be put into Sent, which does not undo the sending.
 
         Raises: as the port says. Uncertain is raised from the final dot on, Transient before it.
@@ -71,9 +75,9 @@ class SmtpMailer:
         self.connect()
         assert self._smtp is not None
         try:
-            words = _transact(self._smtp, self._settings, mail)
-        except TriagedError:
-            self._drop()
+            words = _transact(self._smtp, self._settings, mail, hand_over)
+        except BaseException:
+            self._drop()  # without the dot the server forgets what it has of the mail
             raise
         if self._sent is not None:
             try:
@@ -116,7 +120,7 @@ def _check(mail: Outgoing) -> None:
         raise Permanent("the mail holds a CR or LF that is not part of a CRLF")
 
 
-def _transact(smtp: smtplib.SMTP, settings: SmtpSettings, mail: Outgoing) -> str:
+def _transact(smtp: smtplib.SMTP, settings: SmtpSettings, mail: Outgoing, hand_over: Callable[[], None]) -> str:
     host = settings.host
     assert smtp.sock is not None
     with _translated(host):
@@ -126,9 +130,13 @@ def _transact(smtp: smtplib.SMTP, settings: SmtpSettings, mail: Outgoing) -> str
         octets = mail.octets if mail.octets.endswith(b"\r\n") else mail.octets + b"\r\n"
         # RFC 5321 4.5.2. Until the server has the line with the dot, it must not accept the mail.
         smtp.send(re.sub(rb"(?m)^\.", b"..", octets))
-    try:
+    hand_over()
+    with _translated(host):
+        if _is_ended(smtp.sock):
+            raise smtplib.SMTPServerDisconnected("the server hung up within the mail")
         smtp.sock.settimeout(settings.answer_s)
-        smtp.send(b".\r\n")
+        smtp.send(b".\r\n")  # an error means that not all of it went out, and a dot without its CRLF ends no mail
+    try:
         code, words = smtp.getreply()
         if smtp.sock is not None:
             smtp.sock.settimeout(settings.timeout_s)
@@ -138,6 +146,18 @@ def _transact(smtp: smtplib.SMTP, settings: SmtpSettings, mail: Outgoing) -> str
         raise Uncertain(f"{host}: the whole mail was handed over and the answer makes no sense: {code} {_text(words)}")
     _expect((code, words), host, tuple(range(200, 300)), "the mail")
     return f"{code} {_text(words)}"
+
+
+def _is_ended(line: socket.socket) -> bool:
+    """Whether the server has hung up or speaks out of turn: within a mail it has nothing to say."""
+    line.setblocking(False)
+    try:
+        line.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _open(settings: SmtpSettings) -> smtplib.SMTP:
@@ -155,7 +175,7 @@ def _open(settings: SmtpSettings) -> smtplib.SMTP:
             _expect(smtp.ehlo(), host, (250,), "our greeting")
             if settings.security == "starttls":
                 if not smtp.has_extn("starttls"):
-                    raise Permanent(f"{host}: offers no STARTTLS, no password was sent")
+                    raise _missing(smtp, f"{host}: offers no STARTTLS, no password was sent")
                 _expect(smtp.starttls(context=context), host, (220,), "STARTTLS")
                 _expect(smtp.ehlo(), host, (250,), "our greeting")
             if settings.user is not None:
@@ -168,6 +188,12 @@ def _open(settings: SmtpSettings) -> smtplib.SMTP:
     return smtp
 
 
+def _missing(smtp: smtplib.SMTP, words: str) -> Permanent:
+    """For what the answer to EHLO lacks: on a line that was cut within it the rest is lacking too, and NOOP raises."""
+    smtp.noop()
+    return Permanent(words)
+
+
 def _log_in(smtp: smtplib.SMTP, host: str, user: str, password: str) -> None:
     """One try by one method: smtplib's own login tries each method in turn, and each counts towards a lock-out."""
     offered = smtp.esmtp_features.get("auth", "").upper().split()
@@ -178,7 +204,7 @@ def _log_in(smtp: smtplib.SMTP, host: str, user: str, password: str) -> None:
             _expect(smtp.docmd(line), host, (334,), "the login", refused=LoginRefused)
         answer = smtp.docmd(_base64(password))
     else:
-        raise Permanent(f"{host}: offers neither AUTH PLAIN nor AUTH LOGIN")
+        raise _missing(smtp, f"{host}: offers neither AUTH PLAIN nor AUTH LOGIN")
     _expect(answer, host, (235,), "user name or password", refused=LoginRefused)
 
 

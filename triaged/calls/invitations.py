@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Literal, TypeGuard
 from zoneinfo import ZoneInfo
 
@@ -43,12 +43,13 @@ def event(
 ) -> bytes:
     """A VCALENDAR with its VTIMEZONE and one VEVENT, CRLF lines folded at 75 octets.
 
-    timezone: IANA name that the times are written in. method: "REQUEST" for the mail, whose Content-Type must
-    then say `method=REQUEST` too (RFC 6047 2.4); None for the calendar (RFC 4791 4.1 forbids METHOD there).
+    timezone: IANA name that the times are written in, unless the wall clock shows them twice. method: "REQUEST"
+    for the mail, whose Content-Type must then say `method=REQUEST` too (RFC 6047 2.4); None for the calendar
+    (RFC 4791 4.1 forbids METHOD there).
     location, description: may be empty; only the description keeps its line breaks. The same arguments give the
     same octets.
     """
-    zone = ZoneInfo(timezone)
+    zone = _zone_of(slot, ZoneInfo(timezone))
     entry = Event()
     entry.add("uid", _line(uid))
     entry.add("dtstamp", now.astimezone(UTC).replace(microsecond=0))
@@ -77,6 +78,18 @@ def event(
     calendar.add_missing_timezones(first_date=date(year, 1, 1), last_date=date(year + 1, 12, 31))
     octets: bytes = calendar.to_ical()
     return octets
+
+
+def _zone_of(slot: Interval, zone: ZoneInfo) -> tzinfo:
+    """The zone to write a slot in: UTC where the wall clock shows its start or end twice that night.
+
+    A local time that occurs twice means the first of the two (RFC 5545 3.3.5), so the second cannot be written.
+    """
+    for moment in (slot.start, slot.end):
+        local = moment.astimezone(zone)
+        if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+            return UTC
+    return zone
 
 
 def slot_of(ics: bytes) -> Interval:

@@ -19,9 +19,12 @@ from rich.table import Table
 
 from triaged import shipped, terminal
 from triaged.accounts.read_csv import read_accounts
-from triaged.config import Config, load_config
+from triaged.config import load_config
+from triaged.log.mailboxes import enable
+from triaged.log.people import put_accounts
 from triaged.log.read import LogRow, Reader
 from triaged.log.store import Log
+from triaged.settings import Config
 from triaged.wire import log_path, parts_of
 from triaged.worker.service import Service
 
@@ -63,7 +66,10 @@ def lay_out(folder: Path, now: datetime) -> Config:
     (folder / ".triaged-demo").touch()
     settings = folder / "config.toml"
     text = settings.read_text(encoding="utf-8")
-    settings.write_text(text.replace("authserv_ids = []", f'authserv_ids = ["{AUTHSERV_ID}"]'), encoding="utf-8")
+    text = text.replace("authserv_ids = []", f'authserv_ids = ["{AUTHSERV_ID}"]').replace(
+        'listen = "127', 'listen = "" # "127'
+    )
+    settings.write_text(text, encoding="utf-8")
     shutil.copytree(shipped.DEMO / "calendars", folder / "calendars")
     shutil.copy(shipped.DEMO / "accounts.csv", folder / "accounts.csv")
     for name in ("inbox", "outgoing"):
@@ -79,7 +85,9 @@ def lay_out(folder: Path, now: datetime) -> Config:
     config = load_config(settings)
     log = Log(log_path(config))
     with log.transaction():
-        log.put_accounts(read_accounts(folder / "accounts.csv", people=config.people))
+        put_accounts(log, read_accounts(folder / "accounts.csv", people=config.people))
+        for mailbox in config.mailbox:
+            enable(log, mailbox.name, cut_off=now - timedelta(days=1), who="demo", now=now)
     log.close()
     return config
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from triaged.model import Decision, Effect, Message
+from triaged.decision import Decision, Effect
+from triaged.model import Message
 
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
 DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)

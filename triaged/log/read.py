@@ -11,8 +11,9 @@ from typing import Any
 
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
 
+from triaged.decision import Decision
 from triaged.log.encode import DECISION, MESSAGE, from_ms, to_ms
-from triaged.model import Account, Contact, Contract, Decision, Message
+from triaged.model import Account, Contact, Contract, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,35 @@ class Counts:
     quarantined: int
     unsure: int
     effects: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerRow:
+    """The breaker as it is: open since when and why; both None or "" while it is closed."""
+
+    opened: datetime | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """An effect that would have left, had no limit stood against it. message: the mail's row."""
+
+    message: int
+    kind: str
+    sender: str
+    subject: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class BouncedRow:
+    """An address that our mail to came back from; message: the mail that was answered."""
+
+    message: int
+    sender: str
+    since: datetime
+    why: str
 
 
 _ROWS = """
@@ -203,9 +233,15 @@ class Reader:
         search: str | None = None,
         unsure: bool = False,
         after_id: int = 0,
+        canaries: bool = False,
     ) -> list[LogRow]:
-        """The newest `limit` mails that fit, newest first. search: as FTS5's MATCH. Raises: ValueError (bad search)."""
+        """The newest `limit` mails that fit, newest first. search: as FTS5's MATCH. canaries: our own test mails too.
+
+        Raises: ValueError (bad search).
+        """
         where = ["id > ?"]
+        if not canaries:
+            where.append("state <> 'canary' AND (message_id = '' OR message_id NOT IN (SELECT message_id FROM canary))")
         values: list[Any] = [after_id]
         if category == "other":
             where.append("categories = '[]' AND state = 'triaged'")
@@ -266,6 +302,11 @@ class Reader:
         rows = self._all("SELECT at, name, detail FROM event WHERE message = ? ORDER BY id", (message,))
         return [EventRow(from_ms(row[0]), row[1], row[2]) for row in rows]
 
+    def events_named(self, name: str) -> list[EventRow]:
+        """Every event of a name, in order."""
+        rows = self._all("SELECT at, name, detail FROM event WHERE name = ? ORDER BY id", (name,))
+        return [EventRow(from_ms(row[0]), row[1], row[2]) for row in rows]
+
     def waiting(self) -> list[tuple[int, str, str, str, str]]:
         """Effects that wait for a person: message row, kind, state, subject, detail; oldest first."""
         return [
@@ -277,6 +318,27 @@ class Reader:
                 "WHERE effect.state IN ('held', 'person') ORDER BY effect.id"
             )
         ]
+
+    def breaker(self) -> BreakerRow:
+        """Whether the breaker is open."""
+        rows = self._all("SELECT opened_at, why FROM breaker WHERE closed_at IS NULL")
+        return BreakerRow(from_ms(rows[0][0]), rows[0][1]) if rows else BreakerRow(None, "")
+
+    def held_back(self) -> list[HeldRow]:
+        """What limits hold back until a person decides, oldest first."""
+        rows = self._all(
+            "SELECT message, kind, sender, subject, detail FROM effect JOIN message ON message.id = effect.message "
+            "WHERE effect.state = 'held' AND intended = 'owed' ORDER BY effect.id"
+        )
+        return [HeldRow(*row) for row in rows]
+
+    def bounced(self) -> list[BouncedRow]:
+        """Addresses whose mail came back, oldest first."""
+        rows = self._all(
+            "SELECT message, sender, since_at, why FROM bad_address JOIN message ON message.id = bad_address.message "
+            "ORDER BY since_at"
+        )
+        return [BouncedRow(row[0], row[1], from_ms(row[2]), row[3]) for row in rows]
 
     def health(self) -> list[HealthRow]:
         """Every part of the worker that has reported."""

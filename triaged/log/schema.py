@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from triaged.errors import Permanent
+
 migrations = Migrations("triaged")
 
 _TABLES = """
@@ -15,7 +17,7 @@ CREATE TABLE message (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,             -- model.Message.key
     reference TEXT NOT NULL,              -- T-7K3M9QX
-    state TEXT NOT NULL,                  -- triaged | quarantined
+    state TEXT NOT NULL,                  -- triaged | quarantined | canary (our own, to see mail arrive)
     mailbox TEXT NOT NULL,
     message_id TEXT NOT NULL,             -- the Message-ID field, with brackets; '' if none
     sender TEXT NOT NULL,
@@ -59,7 +61,7 @@ CREATE TABLE decision (
     decided_at INTEGER NOT NULL,
     model_id TEXT NOT NULL,
     rules_id TEXT NOT NULL,
-    decision TEXT NOT NULL                -- JSON of model.Decision, its effects in table effect
+    decision TEXT NOT NULL                -- JSON of decision.Decision, its effects in table effect
 ) STRICT;
 CREATE INDEX decision_message ON decision (message);
 
@@ -171,6 +173,121 @@ def m001_tables(db: Database) -> None:
     """The tables of version 0.1."""
     for statement in _statements(_TABLES):
         db.execute(statement)
+
+
+_SAFETY = """
+CREATE TABLE mailbox (                    -- what a mailbox may do; one without a row is only observed
+    name TEXT PRIMARY KEY,
+    enabled_at INTEGER,                   -- NULL: observed, nothing is sent, moved or booked
+    cut_off_at INTEGER NOT NULL,          -- mail received earlier is logged and never answered
+    by TEXT NOT NULL
+) STRICT;
+
+ALTER TABLE effect ADD COLUMN intended TEXT NOT NULL DEFAULT '';
+                                          -- the state it would have begun in, had no limit stood against it
+ALTER TABLE effect ADD COLUMN handed_at INTEGER;
+                                          -- the point of no return: from here on it may have happened
+
+CREATE TABLE answered (                   -- who was answered by machine, for the limits; outlives a `forget`
+    effect INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,                   -- ack | call | notify
+    mailbox TEXT NOT NULL,
+    client TEXT NOT NULL,                 -- keyed hash of the person; a colleague's id for `notify`
+    domain TEXT NOT NULL,                 -- the person's mail domain
+    leaves_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX answered_client ON answered (client, mailbox, kind, leaves_at);
+CREATE INDEX answered_leaves ON answered (kind, leaves_at);
+CREATE INDEX answered_domain ON answered (domain, leaves_at);
+
+CREATE TABLE breaker (                    -- open while `closed_at` is NULL: no acknowledgement leaves by machine
+    id INTEGER PRIMARY KEY,
+    opened_at INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    closed_at INTEGER,
+    closed_by TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+ALTER TABLE octets ADD COLUMN size_bytes INTEGER;
+                                          -- the mail's whole size; more than `octets` holds where the server gave less
+
+CREATE TABLE bad_address (                -- a mail to it came back; it gets no acknowledgement until a person clears it
+    client TEXT PRIMARY KEY,              -- keyed hash of the person
+    message INTEGER NOT NULL,             -- the mail whose answer came back
+    since_at INTEGER NOT NULL,
+    why TEXT NOT NULL                     -- the words of the mail server
+) STRICT;
+"""
+
+
+@migrations()
+def m002_safety(db: Database) -> None:
+    """Limits, breaker, observed mailboxes, addresses that bounce; what was logged before was live."""
+    for statement in _statements(_SAFETY):
+        db.execute(statement)
+    db.execute("INSERT INTO mailbox SELECT DISTINCT mailbox, logged_at, 0, 'migration' FROM message GROUP BY mailbox")
+
+
+_TOLD = """
+CREATE TABLE alert (                      -- what people are told, one row a condition, open while cleared_at is NULL
+    key TEXT PRIMARY KEY,                 -- part:mailbox desk | certificate:… | disk | breaker | …
+    what TEXT NOT NULL,                   -- what it is about, in a few words
+    severity TEXT NOT NULL,               -- trouble | warning | info
+    words TEXT NOT NULL,
+    step INTEGER NOT NULL,                -- how bad it is, a higher one is told anew
+    since_at INTEGER NOT NULL,
+    cleared_at INTEGER,
+    heard_step INTEGER NOT NULL,          -- the step last told, 0: nothing or the all-clear
+    heard_at INTEGER,                     -- when an alarm was last told
+    failed TEXT NOT NULL                  -- why it could not be told, '' if it could
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE run (                        -- each time the worker ran
+    id INTEGER PRIMARY KEY,
+    started_at INTEGER NOT NULL,
+    alive_at INTEGER NOT NULL,            -- when it last looked round for alarms
+    ended_at INTEGER                      -- NULL: it runs, or it was killed
+) STRICT;
+
+CREATE TABLE canary (                     -- mails we sent to ourselves to see them arrive
+    message_id TEXT PRIMARY KEY,
+    mailbox TEXT NOT NULL,
+    sent_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX message_figures ON message (mailbox, received_at, state, categories, automatic);
+CREATE INDEX message_quarantined ON message (id) WHERE state = 'quarantined';
+CREATE INDEX effect_figures ON effect (kind, state);
+"""
+
+
+@migrations()
+def m003_told(db: Database) -> None:
+    """Alerts, runs, canaries, and the indexes that figures are counted from."""
+    for statement in _statements(_TOLD):
+        db.execute(statement)
+
+
+_KEEP = """
+ALTER TABLE message ADD COLUMN cleared_at INTEGER;
+                                          -- when text, names and addresses were removed; NULL: it is whole
+CREATE INDEX message_whole ON message (logged_at) WHERE cleared_at IS NULL;
+"""
+
+
+@migrations()
+def m004_keep(db: Database) -> None:
+    """Which mails are whole still."""
+    for statement in _statements(_KEEP):
+        db.execute(statement)
+
+
+def refuse_newer(db: Database) -> None:
+    """A log that a later version has changed is not touched by this one. Raises: Permanent."""
+    known = {each.name for each in migrations.pending(Database(memory=True))}
+    later = [each.name for each in migrations.applied(db) if each.name not in known]
+    if len(later) > 0:
+        raise Permanent(f"a later version of triaged changed it ({', '.join(later)}); run that version")
 
 
 def _statements(script: str) -> list[str]:

@@ -20,22 +20,13 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
 
-from triaged.errors import Gone, Permanent
-from triaged.log.encode import DECISION, EFFECT, MESSAGE, to_ms
-from triaged.log.schema import migrations
-from triaged.model import (
-    Account,
-    AskPerson,
-    BookCall,
-    Decision,
-    Effect,
-    FileMessage,
-    Locator,
-    Message,
-    Outcome,
-    Planned,
-    Raw,
-)
+from triaged.decision import AskPerson, BookCall, Decision, Effect, FileMessage, Outcome, Planned
+from triaged.errors import Permanent
+from triaged.log.encode import DECISION, EFFECT, MESSAGE, from_ms, to_ms
+from triaged.log.limits import Caps, Limits, Start
+from triaged.log.rights import make_private
+from triaged.log.schema import migrations, refuse_newer
+from triaged.model import Bounce, Locator, Message, Raw
 
 BUSY_TIMEOUT_S = 30.0
 
@@ -43,6 +34,7 @@ BUSY_TIMEOUT_S = 30.0
 def connect(path: Path) -> Database:
     """A connection in manual-commit mode, as the measured rules ask (isolation_level=None, WAL, FULL)."""
     connection = sqlite3.connect(str(path), isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+    connection.execute("PRAGMA secure_delete=ON")  # what is deleted is gone; it costs nothing (2026-11-22)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
         connection.execute(f"PRAGMA {pragma}")
     return Database(connection)
@@ -72,31 +64,36 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An effect that a lane has begun; attempts counts this one too."""
+    """An effect that a lane has begun; attempts counts this one too. handed: past the point of no return."""
 
     row: int
     message: int
     effect: Effect
     attempts: int
+    handed: bool = False
 
 
 class Log:
     """The writing connection. Every method but `transaction` must be called inside one."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the log, migrated. Raises: Permanent, a sentence."""
+    def __init__(self, path: Path, *, caps: Caps = Caps()) -> None:  # noqa: B008 - frozen
+        """Open or make the log, migrated; caps: how much may be sent by machine. Raises: Permanent, a sentence."""
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = (path.parent / f"{path.name}.lock").open("w")
+            make_private(path.parent)
+            lock = path.parent / f"{path.name}.lock"
+            for each in (lock, path):
+                each.touch(mode=0o600)  # SQLite gives its -wal and -shm the rights of the database
+            self._lock = lock.open("w")
         except OSError as error:
             raise Permanent(f"the log {path} cannot be opened: {error}") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             self.db = connect(path)
-            path.chmod(0o600)
+            self.limits = Limits(self.db, caps)
             with self.transaction():  # or a kill leaves sqlite-utils' own table without its index
+                refuse_newer(self.db)
                 migrations.apply(self.db)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, Permanent) as error:
             self._lock.close()
             raise Permanent(f"the log {path} cannot be opened: {error}") from None
 
@@ -112,6 +109,15 @@ class Log:
                 self.db.execute("ROLLBACK")
                 raise
             self.db.execute("COMMIT")
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other program writes meanwhile; for what no transaction can hold: VACUUM, a checkpoint."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
@@ -145,9 +151,9 @@ class Log:
                 )
             return Recorded(row, True, frozenset())
         verdict = decision.verdict
-        row = self._insert("message", _message_row(message, decision, locator.mailbox, now))
+        row = self.insert("message", _message_row(message, decision, locator.mailbox, now))
         self._locate(locator, row, now)
-        self._insert(
+        self.insert(
             "decision",
             {
                 "message": row,
@@ -158,6 +164,8 @@ class Log:
             },
         )
         self.event("triaged", ", ".join(verdict.chosen) or "other", message=row, now=now)
+        if message.bounce is not None:
+            self._came_back(message.bounce, now)
         return Recorded(row, False, self._plan(row, decision.effects, now))
 
     def quarantine(self, raw: Raw, *, key: str, cause: str, now: datetime) -> Recorded:
@@ -165,7 +173,7 @@ class Log:
         if (row := self._row_of(key)) is not None:
             self._locate(raw.locator, row, now)
             return Recorded(row, True, frozenset())
-        row = self._insert(
+        row = self.insert(
             "message",
             {
                 "key": key,
@@ -190,7 +198,7 @@ class Log:
                 "parsed": "",
             },
         )
-        self._insert("octets", {"message": row, "octets": raw.octets})
+        self.insert("octets", {"message": row, "octets": raw.octets, "size_bytes": raw.size_bytes})
         self._locate(raw.locator, row, now)
         self.event("quarantined", cause, message=row, now=now)
         ask = AskPerson(f"ask:{key}", f"This mail could not be read: {cause}. Look at it on the server.")
@@ -226,101 +234,39 @@ class Log:
         ).fetchone()
         if row is None:
             return None
-        self._move(row[0], "doing", "", now)
-        self.db.execute("UPDATE effect SET attempts = attempts + 1 WHERE id = ?", (row[0],))
+        self.move(row[0], "doing", "", now)
+        self.db.execute("UPDATE effect SET attempts = attempts + 1, handed_at = NULL WHERE id = ?", (row[0],))
         return Claimed(row[0], row[1], EFFECT.validate_json(row[2]), row[3] + 1)
+
+    def hand_over(self, claimed: Claimed, *, now: datetime) -> None:
+        """The point of no return: once this is committed the effect may have happened."""
+        self.db.execute("UPDATE effect SET handed_at = ? WHERE id = ?", (to_ms(now), claimed.row))
 
     def doing(self, lane: str) -> list[Claimed]:
         """Effects that a killed worker left begun."""
         rows = self.db.execute(
-            "SELECT id, message, payload, attempts FROM effect WHERE lane = ? AND state = 'doing' ORDER BY id", (lane,)
+            "SELECT id, message, payload, attempts, handed_at IS NOT NULL FROM effect "
+            "WHERE lane = ? AND state = 'doing' ORDER BY id",
+            (lane,),
         ).fetchall()
-        return [Claimed(row[0], row[1], EFFECT.validate_json(row[2]), row[3]) for row in rows]
+        return [Claimed(row[0], row[1], EFFECT.validate_json(row[2]), row[3], bool(row[4])) for row in rows]
 
     def finish(self, claimed: Claimed, outcome: Outcome, *, now: datetime) -> frozenset[str]:
         """The effect is done; what follows from it is planned in the same commit. Returns the lanes with new work."""
-        self._move(claimed.row, "done", outcome.detail, now)
+        self.move(claimed.row, "done", outcome.detail, now)
         self.event(f"{claimed.effect.kind}.done", outcome.detail, message=claimed.message, now=now)
         return self._plan(claimed.message, outcome.follow_ups, now)
 
     def put_off(self, claimed: Claimed, *, until: datetime, why: str, now: datetime) -> None:
         """The effect did not happen and is owed again from `until` on."""
-        self._move(claimed.row, "owed", why, now)
+        self.move(claimed.row, "owed", why, now)
         self.db.execute("UPDATE effect SET not_before_at = ? WHERE id = ?", (to_ms(until), claimed.row))
         self.event(f"{claimed.effect.kind}.later", why, message=claimed.message, now=now)
 
     def hand_to_person(self, claimed: Claimed, *, why: str, now: datetime) -> None:
         """The effect goes to a person; no machine touches it again."""
-        self._move(claimed.row, "person", why, now)
+        self.move(claimed.row, "person", why, now)
         self.event(f"{claimed.effect.kind}.person", why, message=claimed.message, now=now)
-
-    def settle(self, message: int, *, approve: bool, who: str, now: datetime) -> int:
-        """A person approves (held → owed) or drops (held, person → dropped) what waits for a mail; returns how many."""
-        states = ("held",) if approve else ("held", "person")
-        marks = ", ".join("?" * len(states))
-        rows = self.db.execute(
-            f"SELECT id, kind FROM effect WHERE message = ? AND state IN ({marks})",  # noqa: S608 - question marks only
-            (message, *states),
-        ).fetchall()
-        for row, kind in rows:
-            self._move(row, "owed" if approve else "dropped", f"by {who}", now)
-            self.event(f"{kind}.{'approved' if approve else 'dropped'}", f"by {who}", message=message, now=now)
-        return len(rows)
-
-    # --- people and accounts ---
-
-    def correct(
-        self, message: int, *, categories: tuple[str, ...] | None, account_id: str | None, who: str, now: datetime
-    ) -> None:
-        """A person puts category or account right (None: as it was; "": no account). Raises: Gone (no such mail)."""
-        row = self.db.execute(
-            "SELECT categories, account_id, decision FROM message JOIN decision ON decision.message = message.id "
-            "WHERE message.id = ? ORDER BY decision.id DESC LIMIT 1",
-            (message,),
-        ).fetchone()
-        if row is None:
-            raise Gone(f"there is no triaged mail {message}")
-        decision = DECISION.validate_json(row[2])
-        scores = {each.category: each.score for each in decision.verdict.scores}
-        was: dict[str, Any] = {
-            "categories": json.loads(row[0]),
-            "account": row[1],
-            "scores": scores,
-            "model": decision.verdict.model_id,
-            "rules": decision.verdict.rules_id,
-        }
-        fixed: dict[str, Any] = {
-            "categories": list(categories) if categories is not None else was["categories"],
-            "account": (account_id or None) if account_id is not None else row[1],
-        }
-        entry = {"message": message, "at": to_ms(now), "who": who, "was": json.dumps(was), "now": json.dumps(fixed)}
-        self._insert("correction", entry)
-        self.db.execute(
-            "UPDATE message SET categories = ?, account_id = ?, sure = 1, "
-            "account_how = CASE WHEN ? THEN 'corrected' ELSE account_how END WHERE id = ?",
-            (json.dumps(fixed["categories"]), fixed["account"], account_id is not None, message),
-        )
-        words = f"{', '.join(fixed['categories']) or 'other'}; account {fixed['account'] or 'none'}; by {who}"
-        self.event("corrected", words, message=message, now=now)
-
-    def put_accounts(self, accounts: Iterable[Account]) -> None:
-        """Insert or replace accounts with all that hangs on them; others stay."""
-        for account in accounts:
-            for table in ("alias", "contact", "contract"):
-                self.db.execute(f"DELETE FROM {table} WHERE account_id = ?", (account.account_id,))  # noqa: S608
-            columns = ("account_id", "name", "manager", "tier", "timezone", "language")
-            fields = {name: getattr(account, name) for name in columns}
-            self.db.table("account").upsert(fields, pk="account_id")
-            for alias in (*account.domains, *account.addresses):
-                self.db.execute("INSERT INTO alias VALUES (?, ?)", (account.account_id, alias))
-            for contact in account.contacts:
-                self.db.execute(
-                    "INSERT INTO contact VALUES (?, ?, ?)", (account.account_id, contact.addr_spec, contact.name)
-                )
-            for contract in account.contracts:
-                ends = contract.ends.isoformat() if contract.ends is not None else None
-                self.db.execute("INSERT INTO contract VALUES (?, ?, ?)", (account.account_id, contract.number, ends))
-        self.db.execute("UPDATE meta SET value = value + 1 WHERE name = 'accounts_revision'")
 
     # --- around ---
 
@@ -358,7 +304,7 @@ class Log:
         row = self.db.execute("SELECT id FROM message WHERE key = ?", (key,)).fetchone()
         return row[0] if row is not None else None
 
-    def _insert(self, table: str, row: Mapping[str, Any]) -> int:
+    def insert(self, table: str, row: Mapping[str, Any]) -> int:
         """By hand: sqlite-utils' insert asks for the names of all tables and views first, each time."""
         columns, marks = ", ".join(row), ", ".join("?" * len(row))
         sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - names of ours
@@ -375,32 +321,73 @@ class Log:
         return bool(added.rowcount == 1)
 
     def _plan(self, message: int, effects: Iterable[Planned], now: datetime) -> frozenset[str]:
+        """Write effects down as the limits let them begin; one that is there already stays. Returns lanes with work."""
         lanes = set()
+        mailbox, received_at = self.db.execute(
+            "SELECT mailbox, received_at FROM message WHERE id = ?", (message,)
+        ).fetchone()
         for planned in effects:
-            effect = planned.effect
-            lane = lane_of(effect)
-            self.db.execute(
-                "INSERT OR IGNORE INTO effect "
-                "(key, message, kind, lane, state, not_before_at, external_id, payload, created_at, changed_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    effect.key,
-                    message,
-                    effect.kind,
-                    lane,
-                    planned.state,
-                    to_ms(planned.not_before),
-                    _external_id(effect),
-                    EFFECT.dump_json(effect).decode(),
-                    to_ms(now),
-                    to_ms(now),
-                ),
-            )
-            if planned.state == "owed":
-                lanes.add(lane)
+            start = self.limits.start(planned, mailbox=mailbox, received=from_ms(received_at), now=now)
+            row = self._insert_effect(message, planned, start, now)
+            if row is None:
+                continue
+            self.limits.began(row, planned, start, mailbox=mailbox)
+            if start.why != "":
+                self.event(f"{planned.effect.kind}.{start.state}", start.why, message=message, now=now)
+            if start.state == "owed":
+                lanes.add(lane_of(planned.effect))
         return frozenset(lanes)
 
-    def _move(self, effect: int, state: str, detail: str, now: datetime) -> None:
+    def _came_back(self, bounce: Bounce, now: datetime) -> None:
+        """A mail of ours came back: a person hears of it, and an address that is no good is not written to again.
+
+        Only a Message-ID that we made counts; nobody else can make one, so nobody else can have an address marked.
+        """
+        sent = self.db.execute(
+            "SELECT effect.id, effect.kind, effect.message, payload FROM effect "
+            "WHERE external_id IN (SELECT value FROM json_each(?)) AND kind IN ('ack', 'invitation', 'notify')",
+            (json.dumps(bounce.message_ids),),
+        ).fetchone()
+        if sent is None:
+            return
+        effect, kind, message, payload = sent
+        to = json.loads(payload)["mail"]["recipient"]
+        why = next((each.diagnostic for each in bounce.recipients if each.diagnostic != ""), "no reason is given")
+        self.event(f"{kind}.bounced", why, message=message, now=now)
+        if kind != "notify" and any(each.permanent for each in bounce.recipients):
+            self.db.execute(
+                "INSERT OR IGNORE INTO bad_address SELECT client, ?, ?, ? FROM answered "
+                "WHERE effect IN (SELECT id FROM effect WHERE message = ?) AND kind IN ('ack', 'call') LIMIT 1",
+                (message, to_ms(now), why, message),
+            )
+        ask = AskPerson(f"ask:bounced:{effect}", f"Our mail to {to} came back: {why}")
+        self._plan(message, (Planned(ask, "person", now),), now)
+
+    def _insert_effect(self, message: int, planned: Planned, start: Start, now: datetime) -> int | None:
+        """The new row, None when an effect of this key is there."""
+        effect = planned.effect
+        added = self.db.execute(
+            "INSERT OR IGNORE INTO effect (key, message, kind, lane, state, intended, not_before_at, external_id, "
+            "payload, detail, created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                effect.key,
+                message,
+                effect.kind,
+                lane_of(effect),
+                start.state,
+                planned.state,
+                to_ms(start.not_before),
+                _external_id(effect),
+                EFFECT.dump_json(effect).decode(),
+                start.why,
+                to_ms(now),
+                to_ms(now),
+            ),
+        )
+        return added.lastrowid if added.rowcount == 1 else None
+
+    def move(self, effect: int, state: str, detail: str, now: datetime) -> None:
+        """An effect's row gets another state, and in words why."""
         self.db.execute(
             "UPDATE effect SET state = ?, detail = ?, changed_at = ? WHERE id = ?", (state, detail, to_ms(now), effect)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 
 from triaged.mail.headers import one_line, text_of
@@ -32,18 +33,21 @@ class _Piece:
 @dataclass(frozen=True, slots=True)
 class AddressList:
     """addresses: in order. broken: elements in which no single address could be told. trick: what looks like an
-    attempt to be read differently by different programs, `""` for none. group: RFC 5322 group syntax was used."""
+    attempt to be read differently by different programs, `""` for none. group: RFC 5322 group syntax was used.
+    over: there were more than `MAX_ADDRESSES`; the rest was not read."""
 
     addresses: tuple[Address, ...] = ()
     broken: int = 0
     trick: str = ""
     group: bool = False
+    over: bool = False
 
 
 def addresses(value: str, hint: str = "") -> AddressList:
     """Read an address field; hint: the charset of raw 8-bit octets."""
     pieces, group = _split(value.replace("[mailto:", "["))
     found: list[Address] = []
+    over = False
     broken, trick = 0, "there is a NUL in the address" if "\0" in value else ""
     for piece in pieces:
         address, why = _read(piece, hint)
@@ -53,7 +57,9 @@ def addresses(value: str, hint: str = "") -> AddressList:
             broken += any("@" in each for each in (*piece.words, *piece.angles, *piece.comments))
         elif len(found) < MAX_ADDRESSES:
             found.append(address)
-    return AddressList(tuple(found), broken, trick, group)
+        else:
+            over = True
+    return AddressList(tuple(found), broken, trick, group, over)
 
 
 def _split(value: str) -> tuple[list[_Piece], bool]:
@@ -164,6 +170,34 @@ def normal(spec: str) -> str:
     if any(_LABEL.fullmatch(label) is None or len(label) > 63 for label in labels):
         return ""
     return f"{local}@{'.'.join(labels)}"
+
+
+def person_key(addr_spec: str) -> str:
+    """One spelling for all addresses that reach one person: `Ann.Lee+news@Googlemail.com` → `annlee@gmail.com` (S14).
+
+    Case, full-width forms, quotes, `+tag`, dots before the `@` and the form of an IDN make no difference. Two people
+    who differ only in dots share a key, which is the safe side: it is used to answer less, never to find somebody.
+    """
+    local, _, domain = unicodedata.normalize("NFKC", addr_spec).strip(" <>").rpartition("@")
+    local = local.strip().removeprefix('"').removesuffix('"').replace("\\", "").casefold()
+    bare = local.partition("+")[0].replace(".", "")
+    return f"{bare or local}@{person_domain(domain)}"
+
+
+def person_domain(domain: str) -> str:
+    """The domain as `person_key` has it: NFKC, case folded, U-labels, no dot at the end, Gmail under one name."""
+    # The ideographic full stops divide labels as well (RFC 3490 3.1); NFKC makes two of the three a plain one.
+    labels = unicodedata.normalize("NFKC", domain).replace("\N{IDEOGRAPHIC FULL STOP}", ".").strip(" .").casefold()
+    plain = ".".join(unicodedata.normalize("NFKC", _readable(label)).casefold() for label in labels.split("."))
+    return "gmail.com" if plain == "googlemail.com" else plain
+
+
+def _readable(label: str) -> str:
+    """The label's letters, also where no register would have them; only for comparing."""
+    try:
+        return label[4:].encode("ascii").decode("punycode") if label.startswith("xn--") and len(label) < 64 else label
+    except (UnicodeError, OverflowError):
+        return label
 
 
 def _u_label(label: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 
-from triaged.mail.headers import Fields, without_comments
+from triaged.mail.headers import Fields, parameters, without_comments
 from triaged.mail.identity import Border
+from triaged.mail.mime import Part
+from triaged.mail.wording import OWN_WORDS, asks, suspicion
 from triaged.model import Address, Automatic
 
 _LIST_FIELDS = ("list-id", "list-help", "list-subscribe", "list-unsubscribe", "list-post", "list-owner", "list-archive")
@@ -35,24 +36,58 @@ _MACHINE_FIELDS = (
     "x-amazon-mail-relay-type",
     "x-bounce-recipient",
     "x-mms-delivery-report",
+    "x-autoresponse",
+    "x-auto-response",
+    "x-auto-respond",
+    "x-automatic-response",
+    "x-out-of-office",
+    "x-oof",
+    "x-away-message",
+    "x-delivery-status",
+    "x-original-recipient-failed",
+    "x-ndr",
+    "x-bounced",
+    "x-servicenow-generated",
+    "x-ms-exchange-processed-by-journaling",
+    "x-ms-journal-report",
 )
 """S08: nobody's mail program sets these on a person's mail (Zammad, FreeScout, Discourse; corpora under test)."""
 
 _REPORTS = frozenset(
     (
         "multipart/report",
+        "multipart/delivery-status",
         "message/delivery-status",
+        "message/delivery-report",
         "message/global-delivery-status",
         "message/disposition-notification",
+        "message/global-disposition-notification",
         "message/feedback-report",
+        "message/tracking-status",
+        "text/rfc822-headers",
     )
 )
-"""S06: RFC 3464, RFC 8098, RFC 5965."""
+"""S06: RFC 3464, RFC 6533, RFC 8098, RFC 5965, RFC 3886; RFC 6522 for the headers of the mail that came back."""
+_BROKEN_REPORT = re.compile(
+    r"multipart\s*/\s*report|report-type\s*=|delivery-status|disposition-notification|feedback-report", re.IGNORECASE
+)
+"""The same in a Content-Type that cannot be read, or in one that should have been the report's."""
+_REPORT_CLASSES = ("urn:content-classes:dsn", "urn:content-classes:mdn", "urn:content-classes:reportmessage")
+"""Exchange's Content-Class of delivery reports and read receipts."""
+_MACHINE_PROGRAMS = re.compile(
+    r"vacation|auto-?\s?(?:reply|respon)|out[- ]?of[- ]?office|mailer-?daemon|\bndr\b|bounce|"
+    r"delivery (?:report|status|agent)",
+    re.IGNORECASE,
+)
+"""X-Mailer and User-Agent of answering machines."""
 
 _NO_REPLY = re.compile(
     r"(?:.*[-_.+])?(?:no[-_.]?repl(?:y|ies)|do[-_.]?not[-_.]?(?:reply|respond)|dont[-_.]?reply|no[-_.]?respon(?:se|"
     r"der|da)|"
-    r"nao[-_.]?responda|ne[-_.]?pas[-_.]?repondre|nicht[-_.]?antworten|keine[-_.]?antwort|unattended|no[-_.]?return)"
+    r"n[aã]o[-_.]?respond(?:a|er)|ne[-_.]?(?:pas[-_.]?)?(?:pas[-_.]?)?rep(?:o|ö)?nd(?:re|ez)(?:[-_.]?pas)?|nicht[-_.]?antworten|"
+    r"keine?[-_.]?antwort(?:en)?|non[-_.]?rispondere|niet[-_.]?(?:be)?antwoorden|geen[-_.]?antwoord|svara?[-_.]?(?:ej|inte|ikke)|"
+    r"(?:ej|inte|ikke)[-_.]?svara?|nie[-_.]?odpowiada[cj]|neodpovidat|no[-_.]?contest(?:ar|e)|sin[-_.]?respuesta|"
+    r"unattended|unmonitored|no[-_.]?return)"
     r"(?:[-_.+\d].*)?",
     re.IGNORECASE,
 )
@@ -61,98 +96,33 @@ _ROBOT = re.compile(
     r"(?:.+[-_.+])?bounces?(?:[-_.+=].*)?|listserv|majordomo|"
     r"mailman|root|cron|daemon|nobody|auto[-_.]?reply|auto[-_.]?respon(?:d|der|se)|autoanswer|vacation|"
     r"mail[-_.]?delivery.*|"
-    r"fetchmail-daemon|uucp|system-?monitor|logwatch|anacron",
+    r"fetchmail-daemon|uucp|system-?monitor|logwatch|anacron|mail(?:er)?[-_.]?(?:system|agent|robot)|mda|"
+    r"microsoftexchange[0-9a-f]{32}|systemmailbox\{.*|exchange-?(?:server|system)|double-bounce|postoffice-daemon|"
+    r"auto(?:matic)?[-_.]?(?:mail|message|notification|confirm)(?:er|s)?|ooo|abwesenheit(?:sassistent)?|prvs-bounce",
     re.IGNORECASE,
 )
 """S07: the local part of a machine's address."""
 
 _POST_OFFICE_NAME = re.compile(
     r"mail delivery (?:sub)?system|mailer[- ]daemon|mail (?:administrator|server|router|system)|"
-    r"internet mail delivery|"
-    r"system administrator|systemadministrator|delivery (?:notice|status)|auto[- ]?repl(?:y|ies)|autoresponder|"
-    r"no[- ]?reply",
+    r"internet mail delivery|(?:mail |e-?mail )?delivery (?:agent|notification|service|report)|"
+    r"post ?master|"
+    r"system administrator|systemadministrator|administrateur syst[èe]me|administrador del sistema|"
+    r"amministratore di sistema|systeembeheerder|systemadministratör|administrador do sistema|"
+    r"システム管理者|系统管理员|системный администратор|"
+    r"delivery (?:notice|status)|auto[- ]?repl(?:y|ies)|auto[- ]?respon\w+|out[- ]of[- ]office|"
+    r"vacation (?:reply|mess|resp)\w+|no[- ]?reply|"
+    r"^(?:microsoft outlook|microsoft exchange|exchange server)$",
     re.IGNORECASE,
-)
-
-_PREFIX = r"(?:(?:\[[^\]]{1,60}\]|\*+spam\*+|external|extern)[: ]*)*"
-_AUTOMATIC_SUBJECT = re.compile(
-    _PREFIX + r"(?:"
-    r"(?:automatic (?:reply|response)|auto(?:matic|mated)?[- ]?(?:reply|response|respond|answer|acknowledg\w+)|"
-    r"autoreply|autoresponse|autoresponder|auto[- ]?response message|out[- ]of[- ](?:the[- ])?office(?: auto\w*|"
-    r" reply| message| notification| response)?|"
-    r"ooo|away from (?:my|the) (?:office|desk|mail)|vacation (?:reply|message|notice|response)|on vacation|"
-    r"on holiday|absence notification|"
-    r"automatische (?:antwort|antwoord|rückantwort|reply|nachricht)|automatisch(?:e)? (?:antwoord|bericht|"
-    r"afwezigheidsbericht|beantwoord)|"
-    r"abwesenheits(?:notiz|nachricht|meldung|assistent|benachrichtigung|mitteilung|info)|abwesenheit|abwesend|"
-    r"nicht im (?:büro|haus)|"
-    r"afwezig(?:heid\w*)?|niet aanwezig|réponse automatique|reponse automatique|message d'absence|"
-    r"absence du bureau|absent(?:e)? du bureau|"
-    r"notification d'absence|absent(?:e)?|respuesta autom[aá]tica|autorrespuesta|fuera de (?:la )?oficina|ausente|"
-    r"aviso de ausencia|ausencia|"
-    r"risposta automatica|fuori (?:sede|ufficio)|assente|assenza|resposta autom[aá]tica|fora do escrit[oó]rio|"
-    r"aus[eê]ncia|"
-    r"autosvar|automatisk(?:t)? (?:svar|besked)|automatsvar|frånvaro(?:meddelande|anmälan)?|fraværs(?:besked|"
-    r"melding|assistent)|fravær|"
-    r"ikke til stede|ej på kontoret|inte på kontoret|automaattinen vastaus|poissaolo(?:ilmoitus|viesti)?|"
-    r"automatyczna odpowiedź|odpowiedź automatyczna|autoodpowiedź|nieobecność|poza biurem|nieobecny|"
-    r"automatická odpov[eě]ď|mimo kancel[aá](?:ř|riu)|nepřítomnost|neprítomnosť|automatikus válasz|"
-    r"automatikus üzenet|házon kívül|"
-    r"răspuns automat|raspuns automat|αυτόματη απάντηση|εκτός γραφείου|otomatik yan[ıi]t|ofis dışında|otomatik cevap|"
-    r"автоматический ответ|автоответ(?:чик)?|автоматична відповідь|автоматичен отговор|вне офиса|отсутстви[ея]|"
-    r"нет на месте|"
-    r"automatski odgovor|samodejni odgovor|automaatvastus|automātiskā atbilde|automatinis atsakymas|"
-    r"resposta automàtica|"
-    r"自動応答|自動返信|自动回复|自動回覆|自动答复|自動回复|不在(?:通知|のお知らせ|連絡|です)?|外出(?:通知|中)?|"
-    r"休假(?:通知|中)?|자동 ?회신|자동 ?응답|부재중(?: ?알림)?|"
-    r"trả lời tự động|balasan otomatis|jawapan automatik|ตอบกลับอัตโนมัติ|प्रतिक्रिया स्वचालित|स्वचालित उत्तर|"
-    r"رد تلقائي|الرد التلقائي|تشغيل الرد التلقائي|תשובה אוטומטית|מענה אוטומטי|پاسخ خودکار)\s*(?:[:：;!]|"
-    r"[-–—](?=\s|$)|\(|\[|$)"
-    r"|(?:i(?:'m| am) )?(?:currently )?(?:out of (?:the )?office|on (?:vacation|holiday|leave)) (?:until|till|"
-    r"through|from|re)\b"
-    r"|(?:undeliver(?:able|ed)(?: (?:mail|message)\b.*)?|mail delivery (?:failed|failure|error|problem|status|"
-    r"system|report)|"
-    r"returned mail|mail returned|returned to sender|delivery (?:report|failure|notification|status)|failed mail|"
-    r"unzustellbar|nicht zustellbar|non remis|non recapitabile|onbestelbaar|не доставлено|недоставленное.*|退信|"
-    r"系统退信|dsn|"
-    r"read receipt|return receipt|empfangsbestätigung|lesebestätigung|accusé de (?:lecture|réception))(?:\s*[:：(]|"
-    r"\s+see transcript|$)"
-    r"|(?:delivery status notification|delivery (?:failure|has failed)|failure notice|message (?:undeliverable|"
-    r"delivery failure|"
-    r"could not be delivered|you sent blocked)|non-?delivery (?:report|notif)|nondeliverable|"
-    r"mail could not be delivered|"
-    r"mail delivery (?:failed|failure|system)|warning: (?:could not send|message .{0,60}delayed)|could not (?:send|"
-    r"deliver) (?:your )?message|"
-    r"e-?mail (?:delivery failure|not delivered)|échec de (?:la )?remise|mancato recapito|no se puede entregar|"
-    r"kan niet worden bezorgd|"
-    r"配信不能|配信できません|전송 실패|email feedback report|complaint about message from \d)"
-    r")",
-    re.IGNORECASE,
-)
-"""S15: words alone never decide; at the start of the subject and closed off, since people write *about* holidays."""
-
-_AWAY = re.compile(
-    r"\b(?:i am|i'm|i will be|we are) (?:currently |presently )?(?:out of (?:the |my )?office|away from (?:the |"
-    r"my )?(?:office|desk)|"
-    r"on (?:annual |parental |maternity |sick )?leave|on (?:vacation|holiday))\b.{0,200}\b(?:until|till|from|"
-    r"return|back|through|no access|limited)\b"
-    r"|this is an auto(?:matic|mated|-generated|matically generated)? ?(?:reply|response|message|e-?mail)"
-    r"|(?:ich bin|wir sind) .{0,60}(?:nicht im (?:büro|haus)|abwesend|außer haus|im urlaub)|diese (?:e-?mail|"
-    r"nachricht) wurde automatisch"
-    r"|je (?:suis|serai) (?:actuellement )?(?:absent|en congés?|en vacances)|estar[eé] (?:fuera|ausente)|"
-    r"estoy (?:fuera de la oficina|de vacaciones)"
-    r"|sono (?:assente|fuori (?:sede|ufficio)|in ferie)|ik ben (?:momenteel )?(?:afwezig|met vakantie|"
-    r"niet (?:aanwezig|op kantoor))",
-    re.IGNORECASE | re.DOTALL,
 )
 
 
 def automatic(
-    fields: Fields,
+    root: Part,
     *,
     subject: str,
     new_text: str,
-    part_types: Collection[str],
+    quoted: str,
     sender: Address | None,
     message_id: str,
     for_us: bool,
@@ -160,19 +130,24 @@ def automatic(
 ) -> Automatic:
     """Person, hold or machine, with the sentence a coordinator reads (S01–S11, S15).
 
-    part_types: the content types of every part. for_us: one of our addresses is among the recipients the
-    mail names. `X-MS-Exchange-Inbox-Rules-Loop` is not looked at: it marks a forwarding rule (S09).
+    root: the whole mail. for_us: one of our addresses is among the recipients the mail names. Only what machines
+    alone write makes a `machine`; words, in whatever language, never do more than `hold` (S15).
+    `X-MS-Exchange-Inbox-Rules-Loop` is not looked at: it marks a forwarding rule (S09).
     """
+    fields = root.fields
     reason = (
         _says_so(fields)
         or _mailing_list(fields)
-        or _report(part_types)
+        or _report(root)
         or _machine_sender(fields, sender)
         or _ourselves(fields, sender, message_id, border)
     )
     if reason:
         return Automatic("machine", reason)
-    reason = _looks_so(fields, subject, new_text, sender)
+    replies = fields.has("in-reply-to") or fields.has("references")
+    reason = _post_office(fields, sender) or suspicion(subject, new_text, quoted, replies=replies)
+    if not reason and _encloses_report(root) and len(new_text.split()) <= OWN_WORDS and not asks(new_text):
+        reason = "It encloses a delivery report with hardly a word of its own"
     if not reason and border.own_addresses and not for_us:
         reason = "None of our addresses is among its recipients (a blind copy or a list)"
     return Automatic("hold", reason) if reason else Automatic()
@@ -189,6 +164,11 @@ def _says_so(fields: Fields) -> str:
     for value in fields.all("x-auto-response-suppress"):
         if {token.strip().lower() for token in value.split(",")} & {"all", "autoreply", "oof"}:
             return f"It forbids automatic answers (X-Auto-Response-Suppress: {_shown(value)})"
+    for name in ("x-mailer", "user-agent"):
+        if _MACHINE_PROGRAMS.search(fields.first(name)[:200]) is not None:
+            return f"A program that answers by itself wrote it ({name.title()}: {_shown(fields.first(name))})"
+    if fields.first("content-class").strip().lower() in _REPORT_CLASSES:
+        return f"It is a delivery or read report (Content-Class: {_shown(fields.first('content-class'))})"
     for name in _MACHINE_FIELDS:
         if fields.has(name) and fields.first(name).strip().lower() not in ("no", "false"):
             return f"It carries {name.title()}, which only machines set"
@@ -204,14 +184,43 @@ def _mailing_list(fields: Fields) -> str:
     return f"It came through a mailing list ({name.title()}, RFC 2369)" if name else ""
 
 
-def _report(part_types: Collection[str]) -> str:
-    name = next((each for each in part_types if each in _REPORTS), "")
+def _report(root: Part) -> str:
+    raw = root.fields.first("content-type")
+    types = (parameters(raw)[0], *(part.content_type for part in own_parts(root)))
+    name = next((each for each in types if each in _REPORTS), "")
+    if not name and _BROKEN_REPORT.search(raw[:1_000]) is not None:
+        name = _shown(raw.split(";")[0]) or "by its Content-Type"
     return f"It is a delivery or read report ({name}, RFC 3464)" if name else ""
 
 
+def own_parts(root: Part) -> list[Part]:
+    """The parts of the mail itself, in order; what lies in an enclosed mail is somebody else's."""
+    parts, waiting = [], [root]
+    while waiting:
+        part = waiting.pop()
+        parts.append(part)
+        if not part.content_type.startswith("message/"):
+            waiting.extend(reversed(part.children))
+    return parts
+
+
+def _encloses_report(root: Part) -> bool:
+    enclosed = (each.children[0] for each in own_parts(root) if each.content_type == "message/rfc822" and each.children)
+    return any(_report(each) for each in enclosed)
+
+
+_NULL_PATH = re.compile(r"\s*<?\s*(?:\"\"@?)?\s*>?\s*")
+
+
 def _machine_sender(fields: Fields, sender: Address | None) -> str:
-    if any(value.replace(" ", "") == "<>" for value in fields.all("return-path")):
+    paths = [value for name in ("return-path", "x-envelope-from", "x-original-sender") for value in fields.all(name)]
+    if any(_NULL_PATH.fullmatch(value[:20]) is not None and "<" in value for value in paths):
         return "Its envelope sender is empty, as of a bounce (RFC 3834 2)"
+    topmost = fields.first("received")[:2_000]
+    if re.search(r"\(?envelope-from\s+<>|\bfrom <>", topmost) is not None:
+        return "Our server took it with an empty envelope sender, as of a bounce (RFC 3834 2)"
+    if re.search(r"envelope-from=\"?<>", fields.first("received-spf")[:2_000]) is not None:
+        return "Our server took it with an empty envelope sender, as of a bounce (RFC 3834 2)"
     named = [("From", sender.addr_spec if sender is not None else fields.first("from"))]
     named += [("Sender", fields.first("sender")), ("Return-Path", fields.first("return-path"))]
     for where, value in named:
@@ -239,22 +248,15 @@ def _ourselves(fields: Fields, sender: Address | None, message_id: str, border: 
     return ""
 
 
-def _looks_so(fields: Fields, subject: str, new_text: str, sender: Address | None) -> str:
-    if _AUTOMATIC_SUBJECT.match(" ".join(subject[:300].split())) is not None:
-        return f"Its subject looks like an automatic reply: {subject[:80]}"
+def _post_office(fields: Fields, sender: Address | None) -> str:
     if sender is None and "@" not in fields.first("from") and _local_part(fields.first("from")).lower() == "postmaster":
         return "It comes from a postmaster"
-    if sender is not None and re.match(r"post[-_.]?master@", sender.addr_spec, re.IGNORECASE) is not None:
+    if sender is None and fields.first("from").strip('<> \t"') == "":
+        return "It names no sender"
+    if sender is not None and re.match(r"p(?:oo?)?st[-_.]?master@", sender.addr_spec, re.IGNORECASE) is not None:
         return "It comes from a postmaster, often a bounce"
-    if (
-        _POST_OFFICE_NAME.search((sender.display_name if sender is not None else fields.first("from"))[:200])
-        is not None
-    ):
-        return "Its sender's name is that of a mail system"
-    replies = fields.has("in-reply-to") or fields.has("references")
-    if replies and len(new_text) < 2_000 and _AWAY.search(new_text[:600]) is not None:
-        return "It answers a mail and says its author is away"
-    return ""
+    name = (sender.display_name if sender is not None else fields.first("from"))[:200]
+    return "Its sender's name is that of a mail system" if _POST_OFFICE_NAME.search(name) is not None else ""
 
 
 def _shown(value: str) -> str:

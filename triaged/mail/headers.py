@@ -26,6 +26,9 @@ MAX_PARAMETERS = 64
 MAX_ID_CHARACTERS = 998
 """S23; the longest line that RFC 5322 2.1.1 allows."""
 
+_MAX_FOLDED = 20
+"""Lines of one field that are looked at behind a line of blanks."""
+
 _NAME = re.compile(rb"([!-9;-~]{1,256})[ \t]*:")
 _NEWLINES = re.compile(r"[\r\n]+[ \t]*")
 
@@ -69,12 +72,12 @@ def split_head(octets: bytes, start: int = 0, end: int | None = None) -> tuple[F
         following = min(line_end + 1, end)
         if line_end - position > MAX_FIELD_BYTES:
             defects.append("a line in the head is over the limit")
-        if line.strip(b" \t\r") == b"" and (line == b"" or not lines or not _goes_on(octets, following, end)):
+        if line.strip(b" \t\r") == b"" and (line == b"" or not lines or not _goes_on_folded(octets, following, end)):
             return _fields(lines, defects), following, defects
         if line[:1] in (b" ", b"\t") and lines:
             lines[-1][1].append(line)
-        elif name := _NAME.match(line):
-            lines.append((name[1].decode("ascii").lower(), [line[name.end() :]]))
+        elif name := _NAME.match(line if lines else line.lstrip(b" \t")):
+            lines.append((name[1].decode("ascii").lower(), [name.string[name.end() :]]))
         elif _goes_on(octets, following, end) and len(defects) < 20:
             defects.append("a line in the head is no field")
         else:
@@ -93,6 +96,17 @@ def split_head(octets: bytes, start: int = 0, end: int | None = None) -> tuple[F
 def _goes_on(octets: bytes, position: int, end: int) -> bool:
     """Whether a well-known kind of field follows, so that the odd line before it was not the end of the head."""
     return _NAME.match(octets, position, min(end, position + 80)) is not None
+
+
+def _goes_on_folded(octets: bytes, position: int, end: int) -> bool:
+    """The same behind a line of blanks, which may stand within a folded field (RFC 5322 4.2)."""
+    for _ in range(_MAX_FOLDED):
+        if octets[position : position + 1] not in (b" ", b"\t"):
+            return _goes_on(octets, position, end)
+        position = octets.find(b"\n", position, min(end, position + 1_000)) + 1
+        if position == 0:
+            break
+    return False
 
 
 def _fields(lines: list[tuple[str, list[bytes]]], defects: list[str]) -> Fields:
@@ -124,6 +138,8 @@ def text_of(value: str, hint: str = "") -> str:
     hint: the charset of the body, for raw octets. Neighbouring words of one charset are joined before
     decoding, since senders split characters between them.
     """
+    if not value.isascii() and max(value) > "\xff":
+        value = value.encode("utf-8", "replace").decode("latin-1")  # it was text already
     if "=?" not in value:
         plain = value if value.isascii() and "\x1b" not in value else _octets_text(value, hint)
         return one_line(plain)

@@ -229,8 +229,16 @@ def _skip(html: str, position: int, name: str) -> int:
     return len(html)
 
 
+_NO_CHARACTER = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9A-Fa-f]{8,});?")
+
+
+def _unescaped(raw: str) -> str:
+    """The text with its character references read; numbers beyond all characters are left out (int() refuses them)."""
+    return unescape(_NO_CHARACTER.sub("", raw)) if "&" in raw else raw
+
+
 def _text(out: _Lines, raw: str) -> None:
-    text = unescape(raw) if "&" in raw else raw
+    text = _unescaped(raw)
     if not out.pre:
         out.write(_SPACE.sub(" ", text))
         return
@@ -277,7 +285,7 @@ def _leaf(out: _Lines, name: str, rest: str) -> None:
     if name == "img":
         alt = _ALT.search(rest)
         if alt is not None:
-            out.write(" " + unescape(alt[1] or alt[2] or alt[3] or "") + " ")
+            out.write(" " + _unescaped(alt[1] or alt[2] or alt[3] or "") + " ")
         return
     out.end(blank=True)
     if _DIVIDER.search(rest) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from triaged.mail.headers import Fields, without_comments
@@ -25,14 +26,16 @@ class Border:
 
 
 _METHOD = re.compile(r"\s*dmarc\s*(?:/\s*\d+\s*)?=\s*([a-z]+)", re.IGNORECASE)
-_HEADER_FROM = re.compile(r"\bheader\.from\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
+_HEADER_FROM = re.compile(r"(?:^|\s)header\.from\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
+_BY = re.compile(r"(?:^|\s)by\s+([A-Za-z0-9._-]{1,253})")
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"")
 
 
 def identity(fields: Fields, *, sender: Address | None, trick: str, border: Border) -> Identity:
     """How far `sender` may be believed; `trick` is what the From field tried, `""` for nothing.
 
-    Fails closed: results of our border that are missing, repeated or for another domain prove nothing. A DMARC
-    failure stated by our own border gives `none`: nobody is answered at a forged address (S12).
+    Fails closed: results of our border that are missing, contradict each other or are for another domain prove
+    nothing. A DMARC failure stated by our own border gives `none`: nobody is answered at a forged address (S12).
     """
     if sender is None:
         return Identity("none", trick or "there is no single sender")
@@ -40,42 +43,91 @@ def identity(fields: Fields, *, sender: Address | None, trick: str, border: Bord
         return Identity("none", trick)
     if mixed := _mixed_scripts(sender.domain):
         return Identity("none", f"the domain mixes alphabets: {mixed}")
-    ours = [found for value in fields.all("authentication-results") if (found := _results(value, border)) is not None]
-    if len(ours) == 0:
+    results = _of_our_border(fields, border)
+    if len(results) == 0:
         return Identity("unauthenticated", "our border says nothing about it")
-    if len(ours) > 1:
-        return Identity("unauthenticated", "more than one Authentication-Results under our border's name")
-    return _dmarc(ours[0], sender)
+    return _dmarc(results, sender)
 
 
-def _results(value: str, border: Border) -> list[str] | None:
-    """The method results of an Authentication-Results field by our border, None for one by somebody else."""
-    parts = [part.strip() for part in without_comments(value).split(";")]
+def _of_our_border(fields: Fields, border: Border) -> list[str]:
+    """What our border found: the results above its own Received field, or else those right below it.
+
+    Servers put their results above or below their Received. What stands below the next Received came from outside,
+    as did everything under our name that is lower down; and where results stand above, the lower ones are forged.
+    """
+    above: list[str] = []
+    below: list[str] = []
+    passed = False  # our border's own Received field
+    for name, value in _down_to_the_border(fields, border):
+        if name == "received":
+            passed = passed or _is_ours(value, border)
+        elif name == "authentication-results":
+            (below if passed else above).extend(_results(value, border))
+    return above or below
+
+
+def _down_to_the_border(fields: Fields, border: Border) -> Iterator[tuple[str, str]]:
+    """The fields from the top to the first Received below our border's; to the first of all if none is our border's."""
+    hops = [value for name, value in fields.items if name == "received"]
+    ours = next((index for index, value in enumerate(hops) if _is_ours(value, border)), -1)
+    seen = -1
+    for name, value in fields.items:
+        seen += name == "received"
+        if seen > ours:
+            return
+        yield name, value
+
+
+def _is_ours(received: str, border: Border) -> bool:
+    """Whether the hop is a server of the name of our border, or one of the same domain (RFC 5321 4.4)."""
+    by = _BY.search(without_comments(received)[:4_000])
+    host = by[1].lower().rstrip(".") if by is not None else ""
+    names = {each.lower() for each in border.authserv_ids}
+    domains = {parent for each in names if "." in (parent := each.partition(".")[2])}
+    return host in names or any(host.endswith(f".{each}") for each in names | domains)
+
+
+def _results(value: str, border: Border) -> list[str]:
+    """The method results of an Authentication-Results field by our border; none for one by somebody else."""
+    # A quoted string may carry what a stranger wrote, with semicolons in it: "; dmarc=pass" must not become a result.
+    plain = _QUOTED.sub(_unquoted, without_comments(value))
+    parts = [part.strip() for part in plain.split(";")]
     server = parts[0].split()[0].lower() if parts[0] else ""
-    return parts[1:] if server in {each.lower() for each in border.authserv_ids} else None
+    if server not in {each.lower() for each in border.authserv_ids}:
+        return []
+    return parts[1:] if '"' not in plain else ["dmarc=unreadable"]
 
 
-def _dmarc(results: list[str], sender: Address) -> Identity:
-    verdicts = [(found[1].lower(), part) for part in results if (found := _METHOD.match(part))]
+def _unquoted(found: re.Match[str]) -> str:
+    inside = found[0][1:-1]
+    return inside if re.fullmatch(r"[\w.@+-]{1,320}", inside) is not None else "quoted"
+
+
+def _dmarc(results: Iterable[str], sender: Address) -> Identity:
+    verdicts = [(found[1].lower(), part) for part in results if (found := _METHOD.match(part)) is not None]
     if len(verdicts) != 1:
         return Identity("unauthenticated", "our border gives no single DMARC result")
     verdict, part = verdicts[0]
     if verdict == "fail":
         return Identity("none", f"DMARC failed for {sender.domain}")
-    about = _HEADER_FROM.search(part)
-    domain = about[1].rpartition("@")[2].lower().rstrip(".") if about is not None else ""
-    if verdict == "pass" and domain in (sender.domain, _ascii(sender.domain)):
+    about = {each.rpartition("@")[2].lower().rstrip(".") for each in _HEADER_FROM.findall(part)}
+    domain = about.pop() if len(about) == 1 else ""
+    if verdict == "pass" and domain != "" and _ascii(domain) == _ascii(sender.domain):
         return Identity("authenticated", f"DMARC passed for {sender.domain}")
     if verdict == "pass":
-        return Identity("unauthenticated", f"DMARC passed for {domain or 'no domain'}, not for {sender.domain}")
+        return Identity("unauthenticated", f"DMARC passed for {domain or 'no one domain'}, not for {sender.domain}")
     return Identity("unauthenticated", f"DMARC result is {verdict}")
 
 
 def _ascii(domain: str) -> str:
+    """A-labels, letter for letter: unlike the older IDNA no letter is taken for another (`ß` is not `ss`)."""
     try:
-        return domain.encode("idna").decode("ascii")
+        labels = (unicodedata.normalize("NFC", label) for label in domain.split("."))
+        return ".".join(
+            label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii") for label in labels
+        )
     except UnicodeError:
-        return ""
+        return "?"
 
 
 def _mixed_scripts(domain: str) -> str:

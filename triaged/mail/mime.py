@@ -6,6 +6,7 @@ import binascii
 import re
 from dataclasses import dataclass, field
 
+from triaged.mail import smime
 from triaged.mail.headers import Fields, base64_octets, parameters, split_head
 
 MAX_PARTS = 500
@@ -14,6 +15,7 @@ MAX_DEPTH = 50
 """S42: multiparts and enclosed mails within each other."""
 MAX_TEXT_BYTES = 2_097_152
 """S42: 2 MB of a text part are decoded; no person writes more."""
+SMIME = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _MAX_FALSE_BOUNDARIES = 5_000
 """Lines that begin like a boundary and are none; more is an attack."""
 
@@ -80,7 +82,10 @@ def _part(octets: bytes, start: int, end: int, defects: list[str], *, default: s
     content_type, options = parameters(fields.first("content-type"))
     disposition, placing = parameters(fields.first("content-disposition"))
     if re.fullmatch(r"[\w.+-]+/[\w.+-]+", content_type) is None:
+        token = re.match(r"[\w.+-]+/[\w.+-]+(?=\s)", content_type)  # the semicolon was lost
         known = {"text": "text/plain", "plain": "text/plain", "html": "text/html", "": default}
+        if token is not None:
+            known[content_type] = token[0]
         if content_type not in known:
             defects.append("an unreadable Content-Type")
         content_type = known.get(content_type, "text/plain")
@@ -98,7 +103,21 @@ def _inner(part: Part, defects: list[str]) -> list[tuple[bytes, int, int, str]]:
             octets = unix_lines(decoded(part))
             return [(octets, 0, len(octets), "text/plain")]
         return [(part.source, part.start, part.end, "text/plain")]
+    if part.content_type in SMIME:
+        return _signed(part, defects)
     return []
+
+
+def _signed(part: Part, defects: list[str]) -> list[tuple[bytes, int, int, str]]:
+    """The mail within an S/MIME body that is signed and not encrypted."""
+    octets = decoded(part)
+    if smime.is_encrypted(octets):
+        defects.append("it is encrypted")
+    content = smime.signed_content(octets)
+    if content is None:
+        return []
+    content = unix_lines(content)
+    return [(content, 0, len(content), "text/plain")]
 
 
 def _between_boundaries(part: Part, defects: list[str]) -> list[tuple[int, int]]:
@@ -129,7 +148,7 @@ def _spans(part: Part, boundary: bytes, defects: list[str]) -> list[tuple[int, i
         newline = source.find(b"\n", position, part.end)
         line_end = part.end if newline < 0 else newline
         rest = source[position : min(line_end, position + 200)]
-        closes = rest.startswith(b"--")
+        closes = rest.startswith(b"--") or rest.strip() == b"-"
         if (at > part.start and source[at - 1] != 10) or (not closes and rest.strip() != b""):
             false_ones += 1
             if false_ones > _MAX_FALSE_BOUNDARIES:
@@ -152,10 +171,11 @@ def _spans(part: Part, boundary: bytes, defects: list[str]) -> list[tuple[int, i
 
 def decoded(part: Part, *, most: int | None = None) -> bytes:
     """The body without its transfer encoding; at most about `most` octets; broken encodings give what they can."""
-    body = part.source[part.start : part.end if most is None else min(part.end, part.start + most * 3 // 2)]
+    needed = len(part.source) if most is None else most * (3 if part.encoding == "quoted-printable" else 2)
+    body = part.source[part.start : min(part.end, part.start + needed)]
     match part.encoding:
         case "base64":
-            octets = base64_octets(body)
+            octets = _from_base64(body)
         case "quoted-printable":
             octets = binascii.a2b_qp(body)
         case "x-uuencode" | "uuencode" | "x-uue" | "uue":
@@ -163,6 +183,28 @@ def decoded(part: Part, *, most: int | None = None) -> bytes:
         case _:
             octets = body
     return octets if most is None else octets[:most]
+
+
+_FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\s_-]|(?<=[A-Za-z0-9]) +(?=[A-Za-z0-9])")
+
+
+def _from_base64(body: bytes) -> bytes:
+    """The octets; the body as it stands where it is no base64; with the plain footer that a list put behind it."""
+    sample = body[:4_000]
+    if len(_FOREIGN.findall(sample)) > max(4, len(sample) // 50):
+        return body
+    footer = _footer(body)
+    return base64_octets(body[:footer]) + (b"\n" + body[footer:] if footer < len(body) else b"")
+
+
+def _footer(body: bytes) -> int:
+    """Where plain lines begin behind the last line of base64; the length of the body where there are none."""
+    at = max(0, len(body) - 2_000)
+    for line in body[at:].splitlines(keepends=True):
+        if len(_FOREIGN.findall(line)) >= 2 or (line.startswith(b"__") and line.strip(b"_\n ") == b""):
+            return at
+        at += len(line)
+    return len(body)
 
 
 def size_of(part: Part) -> int:
@@ -176,17 +218,20 @@ def size_of(part: Part) -> int:
 
 
 def _uudecoded(body: bytes) -> bytes:
-    pieces = []
-    for line in body.split(b"\n"):
+    octets, start = bytearray(), 0
+    while start < len(body):
+        newline = body.find(b"\n", start)
+        end = len(body) if newline < 0 else newline
+        line, start = body[start : min(end, start + 200)], end + 1
         if line.startswith((b"begin ", b"end")) or not line.strip():
             continue
         try:
-            pieces.append(binascii.a2b_uu(line))
+            octets += binascii.a2b_uu(line)
         except binascii.Error:
             # Encoders that leave out trailing blanks: the first octet says how many characters count.
             count = (((line[0] - 32) & 63) * 4 + 5) // 3
             try:
-                pieces.append(binascii.a2b_uu(line[:count].ljust(count)))
+                octets += binascii.a2b_uu(line[:count].ljust(count))
             except binascii.Error:
                 continue
-    return b"".join(pieces)
+    return bytes(octets)

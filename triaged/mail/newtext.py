@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-MAX_QUOTE_LINES = 1_000
-"""S42: lines of quotes handed on."""
 _MAX_LINES = 3_000
 """Lines looked at; what lies below counts as quoted: no person writes more, and 1 MB must take at most 200 ms."""
 MAX_NAME_LINES = 5
@@ -102,7 +100,7 @@ def split(text: str) -> tuple[str, str]:
         # Nothing but quotes or a signature: better judged whole than not at all.
         return _joined(lines) or rest.strip(), ""
     quoted = [line for line, is_new in zip(lines, new, strict=True) if not is_new]
-    return kept, _joined([*quoted, *rest.split("\n", MAX_QUOTE_LINES)][:MAX_QUOTE_LINES])
+    return kept, _joined([*quoted, *rest.split("\n")])
 
 
 def _joined(lines: list[str]) -> str:
@@ -158,7 +156,7 @@ def _attribution_end(lines: list[str], new: list[bool], index: int, line: str) -
     """Behind the attribution ("On … wrote:", up to four lines) that begins here; 0 if none does."""
     if len(lines[index]) > _MAX_LINE:
         return 0
-    if _WROTE.search(line[-200:]) is not None and (_DATED.search(line) or _next_is_quote(lines, index + 1)):
+    if _wrote(line) and (_DATED.search(line) or _next_is_quote(lines, index + 1)):
         return index + 1
     starts = _ATTRIBUTION_START.match(line) is not None
     if not starts:
@@ -181,11 +179,16 @@ def _attribution_end(lines: list[str], new: list[bool], index: int, line: str) -
             joined = f"{joined} {further}"
         if _DATED.search(joined) is None or not joined.endswith((":", "：", "-", "wrote")):
             continue
-        if _WROTE.search(joined[-200:]) is not None:
+        if _wrote(joined):
             return last + 1
         if joined.endswith((":", "：")) and _next_is_quote(lines, last + 1):
             return last + 1
     return 0
+
+
+def _wrote(line: str) -> bool:
+    """Whether a line ends like "… wrote:"; the last character is looked at first, for speed."""
+    return line.rstrip("- \t")[-1:] in (":", "：") and _WROTE.search(line[-200:]) is not None
 
 
 def _next_is_quote(lines: list[str], index: int) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from dataclasses import dataclass, field, replace
 
-from triaged.mail import mime
+from triaged.mail import mime, tnef
 from triaged.mail.addresses import addresses
-from triaged.mail.automatic import automatic
+from triaged.mail.automatic import automatic, own_parts
+from triaged.mail.bounce import read_bounce
 from triaged.mail.charset import codec_of, decode
-from triaged.mail.headers import Fields, date_of, message_ids, one_line, parameters, split_head, text_of
+from triaged.mail.headers import Fields, date_of, message_ids, one_line, split_head, text_of
 from triaged.mail.htmltext import to_text
 from triaged.mail.identity import Border, identity
 from triaged.mail.mime import Part
@@ -21,11 +23,19 @@ MAX_MAIL_BYTES = 31_457_280
 """S42: 30 MB; what lies behind is not read."""
 MAX_TEXT_CHARACTERS = 2_097_152
 """S42: 2 MB of text handed on."""
+MAX_QUOTE_LINES = 1_000
+"""S42: lines of quotes handed on."""
+MAX_FIELDS_OF_ONE_NAME = 20
+"""To, Cc … fields of one mail that are read; RFC 5322 3.6 allows one."""
 MAX_SUBJECT_CHARACTERS = 998
 """RFC 5322 2.1.1: a subject in one line is not longer."""
 MAX_DEFECTS = 20
+MAX_HTML_TAGS = 60_000
+"""In all HTML parts together; behind them no further part is read. A newsletter has 5,000."""
+MAX_TNEF = 2
+"""winmail.dat files that are opened in one mail; Outlook sends one."""
 
-_FROM_LINE = re.compile(rb"\A(?:\xef\xbb\xbf)?[\r\n]*(?:>?From [^\r\n]*[\r\n]+)?")
+_FROM_LINE = re.compile(rb"\A>?From [^\r\n]*[\r\n]+")
 _RECIPIENTS = (
     "to",
     "cc",
@@ -43,6 +53,13 @@ ONLY_HEAD = "only the head of the mail was fetched"
 """The defect of a mail that is over the size limit, or that the server would not give whole."""
 
 
+BROKEN_HEAD = "the head was broken off by an empty line"
+_BELOW = frozenset(
+    ["from", "to", "cc", "subject", "date", "reply-to", "message-id", "in-reply-to", "references", "mime-version"]
+)
+"""What is taken from a head that stands below an empty line; nothing in it can say what our border found."""
+
+
 def parse(raw: Raw, *, border: Border) -> Message:
     """Read a mail. Total: whatever the octets are, a `Message` comes back, and `defects` says what was broken."""
     try:
@@ -54,16 +71,27 @@ def parse(raw: Raw, *, border: Border) -> Message:
 def _parse(raw: Raw, border: Border) -> Message:
     octets = _normal(raw.octets[:MAX_MAIL_BYTES])
     defects = [ONLY_HEAD] if len(raw.octets) < raw.size_bytes else []
+    if len(raw.octets) > MAX_MAIL_BYTES:
+        defects.append("the mail is over the limit")
     root, broken = mime.read(octets)
     defects += broken
     fields, parts = root.fields, list(_flat(root))
+    if (inner := _head_below(root)) is not None:
+        above = root.fields
+        fields, (root, more) = inner, mime.read(octets, root.start)
+        root.fields = Fields(root.fields.items + above.items)  # a machine may have said so in either
+        defects += [BROKEN_HEAD, *more]
+        parts = list(_flat(root))
     hint = _charset_hint(parts)
     text, attachments = _text_and_attachments(root, defects)
     if not text.strip() and not attachments:
         defects.append("nothing to read in it")
     new_text, quoted = split(text)
+    quoted = _first_lines(quoted, defects)
     sender, trick = _sender(fields, hint, defects)
-    lists = {name: _all_addresses(fields, name, hint) for name in ("reply-to", *_RECIPIENTS)}
+    if BROKEN_HEAD in defects:
+        trick = trick or BROKEN_HEAD
+    lists = {name: _all_addresses(fields, name, hint, defects) for name in ("reply-to", *_RECIPIENTS)}
     for_us = any(each.addr_spec.lower() in border.own_addresses for name in _RECIPIENTS for each in lists[name])
     ids = message_ids(fields.first("message-id"))
     message_id = ids[0] if len(ids) == 1 else ""
@@ -72,6 +100,16 @@ def _parse(raw: Raw, border: Border) -> Message:
         defects.append("no usable date")
     subject = text_of(fields.first("subject"), hint)[:MAX_SUBJECT_CHARACTERS].strip()
     believed = identity(fields, sender=sender, trick=trick, border=border)
+    by_whom = automatic(
+        root,
+        subject=subject,
+        new_text=new_text,
+        quoted=quoted,
+        sender=sender,
+        message_id=message_id,
+        for_us=for_us,
+        border=border,
+    )
     return Message(
         key=_key(message_id, sender, fields.first("date"), new_text, octets),
         message_id=message_id,
@@ -88,20 +126,29 @@ def _parse(raw: Raw, border: Border) -> Message:
         new_text=new_text,
         quoted=quoted,
         attachments=attachments,
-        automatic=automatic(
-            fields,
-            subject=subject,
-            new_text=new_text,
-            part_types=[parameters(fields.first("content-type"))[0], *(part.content_type for part in parts)],
-            sender=sender,
-            message_id=message_id,
-            for_us=for_us,
-            border=border,
-        ),
+        automatic=by_whom,
         identity=believed,
         defects=tuple(dict.fromkeys(defects))[:MAX_DEFECTS],
         size_bytes=raw.size_bytes,
+        bounce=read_bounce(root, own=own_parts(root), text=text, automatic=by_whom),
     )
+
+
+def _first_lines(quoted: str, defects: list[str]) -> str:
+    lines = quoted.split("\n", MAX_QUOTE_LINES)
+    if len(lines) > MAX_QUOTE_LINES:
+        defects.append("the quotes are over the limit")
+    return "\n".join(lines[:MAX_QUOTE_LINES])
+
+
+def _head_below(root: Part) -> Fields | None:
+    """The fields of a mail whose real head stands behind an empty line: what is above it says neither who nor what."""
+    if any(root.fields.has(name) for name in ("from", "subject", "content-type", "date")):
+        return None
+    below, _, _ = split_head(root.source, root.start, root.end)
+    if not (below.has("from") and (below.has("subject") or below.has("date") or below.has("to"))):
+        return None
+    return Fields(root.fields.items + tuple(item for item in below.items if item[0] in _BELOW))
 
 
 def _bare(raw: Raw, defect: str) -> Message:
@@ -139,8 +186,9 @@ def _bare(raw: Raw, defect: str) -> Message:
 
 def _normal(octets: bytes) -> bytes:
     """LF line ends, without an mbox `From ` line or empty lines in front."""
+    octets = octets.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
     start = _FROM_LINE.match(octets)
-    return mime.unix_lines(octets[start.end() :] if start is not None and start.end() else octets)
+    return mime.unix_lines(octets[start.end() :] if start is not None else octets)
 
 
 def _key(message_id: str, sender: Address | None, date: str, new_text: str, octets: bytes) -> str:
@@ -178,11 +226,14 @@ def _sender(fields: Fields, hint: str, defects: list[str]) -> tuple[Address | No
     return (found.addresses[0] if alone else None), why
 
 
-def _all_addresses(fields: Fields, name: str, hint: str) -> tuple[Address, ...]:
+def _all_addresses(fields: Fields, name: str, hint: str, defects: list[str]) -> tuple[Address, ...]:
     values = fields.all(name)
     if not values:
         return ()
-    return addresses(", ".join(values[:20]), hint).addresses
+    found = addresses(", ".join(values[:MAX_FIELDS_OF_ONE_NAME]), hint)
+    if found.over or len(values) > MAX_FIELDS_OF_ONE_NAME:
+        defects.append("there are too many addresses")
+    return found.addresses
 
 
 # --- what ----------------------------------------------------------------------------------------------------
@@ -202,52 +253,81 @@ def _charset_hint(parts: list[Part]) -> str:
     return next((label for part in parts if codec_of(label := part.parameters.get("charset", ""))), "")
 
 
+@dataclass(slots=True)
+class _Reading:
+    """What is gathered while the parts are read: what was broken, what is no text, and how much may still be read."""
+
+    defects: list[str]
+    attached: list[Part] = field(default_factory=list)
+    bytes_left: int = mime.MAX_TEXT_BYTES
+    tags_left: int = MAX_HTML_TAGS
+
+
 def _text_and_attachments(root: Part, defects: list[str]) -> tuple[str, tuple[Attachment, ...]]:
-    attached: list[Part] = []
-    text = _text(root, defects, attached)
+    reading = _Reading(defects)
+    attached = reading.attached
+    text = _text(root, reading)
+    packed = [(part, tnef.unpack(mime.decoded(part))) for part in attached if _is_tnef(part)][:MAX_TNEF]
+    if not text.strip():
+        text = next((found.text for _, found in packed if found is not None and found.text), text)
     if not text.strip():
         # Nothing but an enclosed mail: someone forwarded it as an attachment and wrote nothing.
         enclosed = next((part for part in attached if part.children), None)
         if enclosed is not None:
-            text = _text(enclosed.children[0], defects, [])
+            text = _text(enclosed.children[0], replace(reading, attached=[]))
+    if not text.strip() and root in attached and root.content_type.startswith("text/"):
+        text = _leaf_text(root, reading)  # the whole mail is one text that calls itself a file
+    files: list[Attachment] = []
     if len(text) > MAX_TEXT_CHARACTERS:
         defects.append("the text is over the limit")
         text = text[:MAX_TEXT_CHARACTERS]
-    return text, tuple(_attachment(part) for part in attached)
+    unpacked = {id(part): found.files for part, found in packed if found is not None}
+    for part in attached:
+        files += [
+            Attachment(safe_name(file.filename), safe_type(file.content_type), file.size_bytes)
+            for file in unpacked.get(id(part), [])
+        ] or [_attachment(part)]
+    return text, tuple(files[: mime.MAX_PARTS])
 
 
-def _text(part: Part, defects: list[str], attached: list[Part]) -> str:
+def _is_tnef(part: Part) -> bool:
+    return part.content_type in ("application/ms-tnef", "application/vnd.ms-tnef") or (
+        part.content_type == "application/octet-stream" and part.filename.lower() == "winmail.dat"
+    )
+
+
+def _text(part: Part, reading: _Reading) -> str:
     """The text of a part and of those within it (their depth is bounded by `mime.MAX_DEPTH`)."""
     if part.content_type == "multipart/alternative":
-        return _alternative(part, defects, attached)
+        return _alternative(part, reading)
     if part.content_type == "multipart/related" and part.children:
         first, *others = part.children
-        text = _text(first, defects, attached)
-        attached.extend(leaf for other in others for leaf in _flat(other) if not leaf.children)
+        text = _text(first, reading)
+        reading.attached.extend(leaf for other in others for leaf in _flat(other) if not leaf.children)
         return text
-    if part.content_type.startswith("multipart/"):
-        texts = [_text(child, defects, attached) for child in part.children]
+    if part.content_type.startswith("multipart/") or (part.content_type in mime.SMIME and part.children):
+        texts = [_text(child, reading) for child in part.children]
         return "\n".join(text.rstrip("\n") + "\n" for text in texts if text.strip())
     if _is_text(part):
-        return _leaf_text(part, defects)
-    attached.append(part)
+        return _leaf_text(part, reading)
+    reading.attached.append(part)
     return ""
 
 
-def _alternative(part: Part, defects: list[str], attached: list[Part]) -> str:
+def _alternative(part: Part, reading: _Reading) -> str:
     """The plain text, or the HTML where there is none; both where they say different things."""
     plain, html = "", ""
     for child in part.children:
-        text = _text(child, defects, attached)
+        text = _text(child, reading)
         if _is_html(child):
             html = html or text
         else:
             plain = plain or text
     if not plain.strip() or not html.strip():
         return plain if plain.strip() else html
-    words = set(re.findall(r"\w{3,}", html[:20_000].lower()))
-    missing = len(words - set(re.findall(r"\w{3,}", plain[:40_000].lower())))
-    if len(words) >= 5 and missing >= 0.55 * len(words):
+    words = set(re.findall(r"\w+", html[:20_000].lower()))
+    missing = len(words - set(re.findall(r"\w+", plain[:40_000].lower())))
+    if words and missing >= 0.55 * len(words):
         # "Your program cannot show HTML": the plain text is a stub.
         return f"{plain}\n\n{html}"
     return plain
@@ -264,27 +344,51 @@ def _is_text(part: Part) -> bool:
     return part.disposition != "attachment" and not (part.filename and part.disposition != "inline")
 
 
-def _leaf_text(part: Part, defects: list[str]) -> str:
-    octets = mime.decoded(part, most=mime.MAX_TEXT_BYTES)
-    if part.end - part.start > mime.MAX_TEXT_BYTES * 3 // 2:
-        defects.append("the text is over the limit")
+def _leaf_text(part: Part, reading: _Reading) -> str:
+    octets = mime.decoded(part, most=reading.bytes_left + 1)
+    if len(octets) > reading.bytes_left:
+        reading.defects.append("the text is over the limit")
+        octets = octets[: reading.bytes_left]
+    reading.bytes_left -= len(octets)
     label = part.parameters.get("charset", "")
     html = part.content_type in ("text/html", "text/x-amp-html")
     if html and not codec_of(label) and (meta := _META_CHARSET.search(octets[:4096])) is not None:
         label = meta[1].decode("ascii", "replace")
     text, defect = decode(octets, label)
     if defect:
-        defects.append(defect)
+        reading.defects.append(defect)
     text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
     if html:
-        return to_text(text)
+        return _html_text(text, reading)
     if part.content_type in ("text/enriched", "text/richtext"):
         return re.sub(r"<(/?[A-Za-z-]{1,40})>", "", text).replace("<<", "<")
     if part.parameters.get("format", "").lower() == "flowed":
         text = _unflowed(text, delsp=part.parameters.get("delsp", "").lower() == "yes")
-    if text[:200].lstrip()[:9].lower() in ("<!doctype", "<html><he", "<html>\n<h", "<html>"):
-        return to_text(text)
+    if _is_html_after_all(text, typed=part.fields.has("content-type") and "/" in part.fields.first("content-type")):
+        return _html_text(text, reading)
     return text
+
+
+def _html_text(html: str, reading: _Reading) -> str:
+    if reading.tags_left <= 0:
+        reading.defects.append("there is too much HTML")
+        return ""
+    reading.tags_left -= html.count("<")
+    return to_text(html)
+
+
+_HTML_BEGINS = re.compile(r"\s{0,200}<(?:!doctype html|html[\s>])", re.IGNORECASE)
+_HTML_TAG = re.compile(
+    r"</?(?:html|body|p|div|br|table|td|font|b|span|a|h[1-6]|pre|ul|li)(?:\s[^<>]{0,500})?/?>", re.IGNORECASE
+)
+
+
+def _is_html_after_all(text: str, *, typed: bool) -> bool:
+    """Whether a text is HTML that does not say so; `typed`: it says that it is plain, so only a whole page counts."""
+    if _HTML_BEGINS.match(text) is not None:
+        return True
+    sample = text[:4_000]
+    return not typed and len(_HTML_TAG.findall(sample)) >= 4 and len(sample.split("\n")) < 20 * sample.count("<")
 
 
 def _unflowed(text: str, *, delsp: bool) -> str:
@@ -308,19 +412,24 @@ def _unflowed(text: str, *, delsp: bool) -> str:
 
 
 def _attachment(part: Part) -> Attachment:
-    name = part.filename
+    name = text_of(part.filename)
     if not name and part.content_type.startswith("message/") and part.children:
         name = part.children[0].fields.first("subject")
         name = f"{text_of(name)[:80]}.eml" if name else ""
     return Attachment(safe_name(name), part.content_type[:100], mime.size_of(part))
 
 
+def safe_type(carried: str) -> str:
+    """A content type that is safe to show; `application/octet-stream` for what is none."""
+    carried = carried.strip().lower()
+    return carried if re.fullmatch(r"[\w.+-]{1,60}/[\w.+-]{1,60}", carried) else "application/octet-stream"
+
+
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u2028\u2029]+")
 
 
-def safe_name(carried: str) -> str:
+def safe_name(name: str) -> str:
     """A bare file name that is safe to show: no path, no control or direction marks, at most 120 characters."""
-    name = carried if "=?" not in carried and not carried.isascii() and max(carried) > "\xff" else text_of(carried)
     name = unicodedata.normalize("NFC", one_line(name)).replace("\\", "/").rpartition("/")[2]
     name = _UNSAFE.sub("_", name).strip(" .")
     if len(name) > 120:

@@ -1,20 +1,23 @@
-"""A template's name and its variables in, subject and text and HTML of a mail out (Jinja2, sandboxed, strict)."""
+"""A template's name and its variables in, subject and text and HTML of a mail out; a folder of templates is read."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
+from triaged.decision import WHEN
 from triaged.errors import ConfigError, Permanent, Problem
-from triaged.tomlfile import did_you_mean
+from triaged.mail.template import MAX_SOURCE_CHARACTERS, Template, fill, read_template
 
-MAX_OUTPUT_CHARACTERS = 48_000
-"""Characters of a rendered text; a mail of ours stays under 64 KB (mail-safety S26)."""
+MAX_VALUE_CHARACTERS = 1_000
+"""What is put in for one variable; a longer subject or name is cut."""
+MAX_TEXT_CHARACTERS = 2_010
+"""The same of `text`: as much as plan shows of a mail, and the sign that it was cut."""
+MAX_ITEMS = 50
+"""Of a list."""
 
 ACKNOWLEDGEMENT = frozenset(
     {"contact", "account", "category", "reference", "due", "subject", "team", "desk"},
@@ -24,7 +27,7 @@ ACKNOWLEDGEMENT = frozenset(
 VARIABLES: Mapping[str, frozenset[str]] = {
     "escalation": frozenset(
         "person account account_id tier contact sender categories score evidence subject text reference received "
-        "contract_ends due call team".split()
+        "contract_ends due call team trust".split()
     ),
     "invitation": frozenset("contact team organizer when minutes location reference subject summary".split()),
 }
@@ -33,11 +36,18 @@ VARIABLES: Mapping[str, frozenset[str]] = {
 NEEDED = ("escalation", "invitation")
 LAYOUT = "layout.html"
 _LAYOUT_VARIABLES = frozenset({"subject", "language", "paragraphs"})
+_LISTS: Mapping[str, int] = {"evidence": 1, "paragraphs": 2}
+"""How many loops deep: `paragraphs` are lists of lines."""
+_MANY_LINES = "text"
+"""The one variable that may hold line breaks; every other is made one line."""
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of all that follows."""
+_MARK = re.compile(r"\{(?=[{%]|\Z)|" + re.escape(WHEN[0]) + r"(?=" + re.escape(WHEN[1:]) + r"|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """Compiled templates by file stem (`complaint`, `complaint.de`); layout makes the HTML part."""
+    """Checked templates by file stem (`complaint`, `complaint.de`); layout makes the HTML part."""
 
     subjects: Mapping[str, Template]
     bodies: Mapping[str, Template]
@@ -73,7 +83,8 @@ def load_templates(folder: Path) -> Templates:
     problems.extend(Problem(f"{folder.name}/{name}.txt", "is missing; the service needs it") for name in missing)
     layout = None
     try:
-        layout = _compile(_read(folder / LAYOUT), name=LAYOUT, known=_LAYOUT_VARIABLES, html=True)
+        source = _read(folder / LAYOUT)
+        layout = read_template(source, name=LAYOUT, variables=_LAYOUT_VARIABLES, lists=_LISTS, markup=True)
     except ConfigError as error:
         problems.extend(error.problems)
     if layout is None or len(problems) > 0:
@@ -82,27 +93,43 @@ def load_templates(folder: Path) -> Templates:
 
 
 def render(templates: Templates, name: str, *, language: str, variables: Mapping[str, Any]) -> Rendered:
-    """Render `name` in `language` where there is such a file. Raises: Permanent when a template fails or is endless."""
+    """Render `name` in `language` where there is such a file.
+
+    variables: str, int, or a list of str. Control characters in them are taken out, a long one is cut, and all but
+    `text` become one line. Two braces in a client's words are parted, so that they are never taken for a variable
+    that was not filled in. Raises: Permanent when a variable has no value, or the template fails or is endless.
+    """
     stem = f"{name}.{language}" if f"{name}.{language}" in templates.bodies else name
     try:
-        subject = " ".join(_bounded(templates.subjects[stem], variables).split())
-        text = _bounded(templates.bodies[stem], variables).strip() + "\n"
+        values = {each: _value(each, value) for each, value in variables.items()}
+        subject = " ".join(fill(templates.subjects[stem], values).split())
+        text = fill(templates.bodies[stem], values).strip() + "\n"
         paragraphs = [paragraph.split("\n") for paragraph in text.strip().split("\n\n")]
         words = {"subject": subject, "language": language or "en", "paragraphs": paragraphs}
-        html = _bounded(templates.layout, words)
-    except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+        html = fill(templates.layout, words)
+    except (TypeError, ValueError, LookupError) as error:
         raise Permanent(f"the template {stem}.txt failed: {error}") from None
     return Rendered(stem, subject, text, html)
 
 
-def _bounded(template: Template, variables: Mapping[str, Any]) -> str:
-    pieces, length = [], 0
-    for piece in template.generate(variables):
-        length += len(piece)
-        if length > MAX_OUTPUT_CHARACTERS:
-            raise ValueError(f"it makes more than {MAX_OUTPUT_CHARACTERS} characters")
-        pieces.append(piece)
-    return "".join(pieces)
+def _value(name: str, value: Any) -> Any:
+    match value:
+        case str():
+            return _plain(name, value)
+        case int():
+            return value
+        case list() | tuple():
+            return [_value(name, each) for each in value[:MAX_ITEMS]]
+    raise TypeError(f"'{name}' is no text")
+
+
+def _plain(name: str, value: str) -> str:
+    """Words of a client, fit to stand in a template; `when` alone may hold the mark of a time not known yet."""
+    most = MAX_VALUE_CHARACTERS if name != _MANY_LINES else MAX_TEXT_CHARACTERS
+    words = _UNSEEN.sub(" ", value[: 2 * most]).encode("utf-8", "replace").decode("utf-8")
+    words = words if name == _MANY_LINES else " ".join(words.split())
+    words = words if len(words) <= most else words[: most - 1].rstrip() + "…"
+    return words if name == "when" else _MARK.sub(r"\g<0> ", words)
 
 
 def _load(path: Path) -> tuple[Template, Template]:
@@ -111,60 +138,21 @@ def _load(path: Path) -> tuple[Template, Template]:
     if not head.lower().startswith("subject:") or head.partition(":")[2].strip() == "":
         raise ConfigError((Problem(f"{path.name}:1", "must begin with a line 'Subject: …'"),))
     known = VARIABLES.get(path.stem.split(".")[0], ACKNOWLEDGEMENT)
-    subject = _compile(head.partition(":")[2].strip(), name=path.name, known=known)
+    head = head.partition(":")[2].strip()
+    subject = read_template(head, name=path.name, variables=known, lists=_LISTS)
     first_line = text.count("\n") - body.lstrip("\n").count("\n") + 1
-    return subject, _compile(body.lstrip("\n"), name=path.name, known=known, first_line=first_line)
+    return subject, read_template(
+        body.lstrip("\n"), name=path.name, variables=known, lists=_LISTS, first_line=first_line
+    )
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        with path.open("rb") as file:
+            octets = file.read(4 * MAX_SOURCE_CHARACTERS + 1)
+        text = octets.decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         raise ConfigError((Problem(path.name, f"cannot be read: {error.strerror}"),)) from None
     except UnicodeDecodeError:
         raise ConfigError((Problem(path.name, "is not UTF-8 text; save the file as UTF-8"),)) from None
-
-
-def _compile(source: str, *, name: str, known: frozenset[str], html: bool = False, first_line: int = 1) -> Template:
-    environment = _environment(html=html)
-    try:
-        tree = environment.parse(source)
-        wanted, others = meta.find_undeclared_variables(tree), tuple(meta.find_referenced_templates(tree))
-        template = environment.from_string(source)
-    except TemplateSyntaxError as error:
-        raise ConfigError((Problem(f"{name}:{error.lineno + first_line - 1}", f"{error.message}"),)) from None
-    except TemplateError as error:
-        raise ConfigError((Problem(name, str(error)),)) from None
-    problems = tuple(
-        Problem(
-            f"{name}:{_line_of(source, variable) + first_line - 1}",
-            f"there is no variable '{variable}' here{did_you_mean(variable, known)}",
-        )
-        for variable in sorted(wanted - known)
-    )
-    if len(others) > 0:
-        problems += (Problem(name, "a template cannot include, import or extend another file"),)
-    if len(problems) > 0:
-        raise ConfigError(problems)
-    return template
-
-
-def _line_of(source: str, word: str) -> int:
-    return next((number for number, line in enumerate(source.split("\n"), start=1) if word in line), 1)
-
-
-def _environment(*, html: bool) -> Environment:
-    """Nothing but our own variables is at hand: no range, lipsum, cycler, joiner or namespace.
-
-    Not optimized: the optimizer works constants out when a template is loaded, and 'x' * 4000000000 is a constant.
-    """
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined,
-        autoescape=html,
-        optimized=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals.clear()
-    return environment
+    return text

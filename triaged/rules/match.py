@@ -8,17 +8,8 @@ from datetime import datetime
 from operator import ge, gt, le, lt
 from typing import TypeVar
 
-from triaged.model import (
-    Account,
-    Address,
-    CategoryScore,
-    ConditionTrace,
-    Evidence,
-    FieldSet,
-    Message,
-    RuleTrace,
-    Verdict,
-)
+from triaged.decision import ConditionTrace, FieldSet, RuleTrace
+from triaged.model import Account, Address, CategoryScore, Evidence, Message, Verdict
 from triaged.rules.grammar import NO_TEMPLATE, OTHER, CallWish, Condition, Rule, RuleSet, SendPolicy, plain
 
 T = TypeVar("T")

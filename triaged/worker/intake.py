@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from threading import Event
 
 from triaged.log.store import Log, Recorded
 from triaged.model import Locator, Raw
 from triaged.worker.beats import Beats
+from triaged.worker.inhand import MAX_DEATHS, InHand
 from triaged.worker.progress import Progress
 from triaged.worker.triage import Triaged, TriageProcess, Unreadable
 from triaged.worker.writer import Writer
@@ -37,11 +39,13 @@ class Intake:
         progress: Mapping[FolderKey, Progress],
         wake_lanes: Callable[[frozenset[str]], None],
         batch: int,
+        state_dir: Path,
         beats: Beats,
         clock: Callable[[], datetime],
     ) -> None:
         self._raws, self._writer, self._progress = raws, writer, progress
-        self._wake_lanes, self._batch, self._beats, self._clock = wake_lanes, batch, beats, clock
+        self._wake_lanes, self._batch, self._state_dir = wake_lanes, batch, state_dir
+        self._beats, self._clock = beats, clock
 
     def run(self, name: str, process: TriageProcess, stop: Event) -> None:
         """Decide and commit until stopped.
@@ -49,6 +53,7 @@ class Intake:
         A mail that was taken and not decided is handed out again: when the process cannot be started (rules that
         became wrong), and when it ended while the service stops, for then it may have been us who ended it.
         """
+        in_hand = InHand(self._state_dir / f"in-hand-{name.replace(' ', '-')}")
         while not stop.is_set():
             self._beats.beat(name)
             batch = self._take()
@@ -56,7 +61,7 @@ class Intake:
                 self._save_cursors()
                 continue
             try:
-                results = process.triage(batch, now=self._clock())
+                results = self._read(batch, process, in_hand)
             except BaseException:
                 self._give_back(batch)
                 raise
@@ -67,6 +72,20 @@ class Intake:
                     self._commit(result)
             self._save_cursors()
         self._beats.retire(name)
+
+    def _read(self, batch: list[Raw], process: TriageProcess, in_hand: InHand) -> list[Triaged | Unreadable]:
+        """Decide about a batch; a mail that the service died with is read alone, and after MAX_DEATHS not at all."""
+        results: list[Triaged | Unreadable] = []
+        suspects = [raw for raw in batch if in_hand.deaths(raw.locator) > 0]
+        rest = [raw for raw in batch if in_hand.deaths(raw.locator) == 0]
+        for together in (*([raw] for raw in suspects), rest):
+            if len(together) > 0 and in_hand.deaths(together[0].locator) >= MAX_DEATHS:
+                results.append(Unreadable(together[0], f"the service died {MAX_DEATHS} times while it was being read"))
+            elif len(together) > 0:
+                in_hand.take(together)
+                results += process.triage(together, now=self._clock())
+            in_hand.put_down(together)
+        return results
 
     def _take(self) -> list[Raw]:
         batch: list[Raw] = []

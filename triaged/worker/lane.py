@@ -17,11 +17,11 @@ from typing import TypeVar
 
 from tenacity import RetryError
 
+from triaged.decision import Outcome
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError, Uncertain
 from triaged.log.encode import from_ms
 from triaged.log.read import Reader
 from triaged.log.store import Claimed, Log
-from triaged.model import Outcome
 from triaged.worker.beats import Beats
 from triaged.worker.perform import LaneService
 from triaged.worker.retry import patiently, wait_after_s
@@ -114,12 +114,19 @@ class Lane:
 
     def _attempt(self, claimed: Claimed) -> Outcome | TriagedError:
         try:
-            return self._service.perform(claimed.effect)
+            return self._service.perform(claimed.effect, partial(self._hand_over, claimed))
         except TriagedError as error:
             return error
         except Exception as error:
             log.exception("effect failed lane=%s effect=%d", self.name, claimed.row)
             return Uncertain(f"a fault of ours: {type(error).__name__}: {error}")
+
+    def _hand_over(self, claimed: Claimed) -> None:
+        """Commit the point of no return. Raises: Transient when that is not possible: then it must not be passed."""
+        try:
+            self._write(lambda rows: rows.hand_over(claimed, now=self._around.clock()))
+        except Exception as error:
+            raise Transient(f"the log cannot be written: {error}") from error
 
     def _settle(self, claimed: Claimed, end: Outcome | TriagedError) -> Claimed | None:
         """Write down how it ended and, in the same commit, begin the next; None when nothing more is due."""
@@ -169,7 +176,7 @@ class Lane:
         """
         ask = patiently(self._around.stop, (Transient, LoginRefused), self._failed)
         try:
-            found = ask(self._service.recover, claimed.effect)
+            found = ask(self._service.recover, claimed.effect, claimed.handed)
         except RetryError:
             return None
         except (Uncertain, Permanent) as error:

@@ -9,15 +9,11 @@ from typing import Protocol
 from triaged.calls.invitations import event, slot_of
 from triaged.calls.slots import free_slot
 from triaged.clocks.hours import Hours
-from triaged.errors import Gone, Permanent, Transient, Uncertain
-from triaged.mail.compose import compose
-from triaged.model import (
+from triaged.decision import (
     WHEN,
-    Address,
     BookCall,
     Effect,
     FileMessage,
-    Interval,
     Notify,
     Outcome,
     Outgoing,
@@ -25,6 +21,10 @@ from triaged.model import (
     SendAck,
     SendInvitation,
 )
+from triaged.errors import Gone, Permanent, Transient, Uncertain
+from triaged.mail.compose import compose
+from triaged.mail.strict import faults
+from triaged.model import Address, Interval
 from triaged.playbook import local_words
 from triaged.ports import Calendar, Mailbox, Mailer
 
@@ -35,12 +35,17 @@ class LaneService(Protocol):
     def connect(self) -> None:
         """Be ready to perform; cheap when it is."""
 
-    def perform(self, effect: Effect) -> Outcome:
-        """Do the effect. Raises: Transient, Permanent, Uncertain."""
+    def perform(self, effect: Effect, hand_over: Callable[[], None]) -> Outcome:
+        """Do the effect; what cannot safely be done twice calls `hand_over` right before its point of no return.
+
+        Raises: Transient, Permanent, Uncertain.
+        """
         ...
 
-    def recover(self, effect: Effect) -> Outcome | None:
+    def recover(self, effect: Effect, handed: bool) -> Outcome | None:
         """What became of an effect that a kill interrupted: its outcome, or None when it must be done (again, safely).
+
+        handed: whether `hand_over` had been called.
 
         Raises: Uncertain when nobody can tell; Transient.
         """
@@ -51,23 +56,33 @@ class LaneService(Protocol):
 
 
 class MailLane:
-    """Sends acknowledgements, notices and invitations."""
+    """Sends acknowledgements, notices and invitations.
 
-    def __init__(self, mailer: Mailer) -> None:
-        self._mailer = mailer
+    refuses: why a client must not be written to, `""` for most: asked again now, for the list may have been edited
+    since the mail was decided about.
+    """
+
+    def __init__(self, mailer: Mailer, refuses: Callable[[str], str]) -> None:
+        self._mailer, self._refuses = mailer, refuses
 
     def connect(self) -> None:
         """Connect and log in before an effect is begun, so that a dead server leaves nothing half done."""
         self._mailer.connect()
 
-    def perform(self, effect: Effect) -> Outcome:
-        """Send the mail of the effect."""
+    def perform(self, effect: Effect, hand_over: Callable[[], None]) -> Outcome:
+        """Send the mail of the effect, after a last look at the octets that came back from the log (S26)."""
         assert isinstance(effect, SendAck | Notify | SendInvitation)
-        return Outcome(self._mailer.send(effect.mail))
+        if not isinstance(effect, Notify) and (why := self._refuses(effect.mail.recipient)) != "":
+            raise Permanent(f"not sent: {why}")
+        if found := faults(effect.mail):
+            raise Permanent("not sent, the mail is not as it must be: " + "; ".join(found))
+        return Outcome(self._mailer.send(effect.mail, hand_over))
 
-    def recover(self, effect: Effect) -> Outcome | None:
-        """Look the mail up by its Message-ID."""
+    def recover(self, effect: Effect, handed: bool) -> Outcome | None:
+        """A mail that was handed over is looked up by its Message-ID; any other was certainly not sent."""
         assert isinstance(effect, SendAck | Notify | SendInvitation)
+        if not handed:
+            return None
         sent = self._mailer.was_sent(effect.mail.message_id)
         if sent is None:
             raise Uncertain("the service was killed while it was sent, and it is not found in Sent: did it arrive?")
@@ -98,7 +113,7 @@ class CalendarLane:
     def connect(self) -> None:
         """Nothing: each request stands alone."""
 
-    def perform(self, effect: Effect) -> Outcome:
+    def perform(self, effect: Effect, _hand_over: Callable[[], None]) -> Outcome:
         """Book the call, or find that it is booked already, and plan the invitation. Done twice: one event."""
         assert isinstance(effect, BookCall)
         now = self._clock()
@@ -112,7 +127,7 @@ class CalendarLane:
         words = local_words(slot.start, self._hours.timezone, "en")
         return Outcome(f"booked {words} ({self._hours.timezone})", (Planned(invitation, "owed", now),))
 
-    def recover(self, effect: Effect) -> Outcome | None:
+    def recover(self, effect: Effect, _handed: bool) -> Outcome | None:
         """Book again: the event's UID makes that safe."""
         return None
 
@@ -184,7 +199,7 @@ class FilingLane:
             self._mailbox.connect()
             self._connected = True
 
-    def perform(self, effect: Effect) -> Outcome:
+    def perform(self, effect: Effect, _hand_over: Callable[[], None]) -> Outcome:
         """Move the message; one that is no longer there was moved by somebody."""
         assert isinstance(effect, FileMessage)
         try:
@@ -196,7 +211,7 @@ class FilingLane:
             raise
         return Outcome(f"moved to {effect.folder}")
 
-    def recover(self, effect: Effect) -> Outcome | None:
+    def recover(self, effect: Effect, _handed: bool) -> Outcome | None:
         """Move it again: a message that was moved is gone from where it was."""
         return None
 

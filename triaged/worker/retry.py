@@ -8,11 +8,13 @@ from threading import Event
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_using_event, stop_when_event_set
 from tenacity.wait import wait_exponential, wait_random
 
-from triaged.errors import Permanent, Transient
+from triaged.errors import LoginRefused, Permanent, Transient
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 300.0
 REFUSED_WAIT_S = 300.0
-"""Seconds between tries that a server refuses for good: more often would lock an account out."""
+"""Seconds between logins that are refused: more often would lock an account out."""
+BROKEN_WAIT_S = 30.0
+"""Seconds between tries of what a person puts right meanwhile: a certificate, a folder's name."""
 
 _backoff = wait_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S) + wait_random(0, 1)
 
@@ -23,7 +25,7 @@ def wait_s(state: RetryCallState) -> float:
     if isinstance(error, Transient) and error.retry_after_s is not None:
         return error.retry_after_s
     if isinstance(error, Permanent):
-        return REFUSED_WAIT_S
+        return REFUSED_WAIT_S if isinstance(error, LoginRefused) else BROKEN_WAIT_S
     return _backoff(state)
 
 

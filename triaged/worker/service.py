@@ -18,23 +18,32 @@ from typing import IO
 from tenacity import RetryError
 
 from triaged.errors import ConfigError, Problem, TriagedError
+from triaged.log.alerts import begin_run, end_run, forget_health
+from triaged.log.limits import Caps
 from triaged.log.read import Reader
+from triaged.log.rights import make_private
 from triaged.model import Raw
 from triaged.worker import systemd
 from triaged.worker.beats import Beats
 from triaged.worker.intake import Intake
 from triaged.worker.lane import Lane, LaneSurroundings
+from triaged.worker.listed import ListFile
 from triaged.worker.perform import LaneService
 from triaged.worker.retry import patiently
+from triaged.worker.timers import Job, TimerSurroundings, run_jobs
 from triaged.worker.triage import Build, Limits, Loaded, TriageProcess
+from triaged.worker.vitals import PART as PAGE
+from triaged.worker.vitals import Page, Vitals, serve
 from triaged.worker.watch import Surroundings, Watched, part_of, watch
 from triaged.worker.writer import Writer
 
 QUEUE = 128
 """Mails that may wait between watcher and triage; with the size limit this bounds the memory."""
+SUPERVISOR = "supervisor"
 DRAIN_S = 10.0
 """Seconds from SIGTERM to the end; missing it is safe, since any moment is safe to be killed in."""
 TICK_S = 1.0
+LIST = "do-not-answer list"
 ONCE_TICK_S = 0.05
 
 log = logging.getLogger(__name__)
@@ -42,16 +51,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All that `wire` puts together. lanes: by lane name; stall_s: silence of a part that counts as a hang."""
+    """All that `wire` puts together. lanes: by lane name; stall_s: silence of a part that counts as a hang.
+
+    timers: what to do now and then, by the name of the thread that does it. page: None when there is none.
+    """
 
     log_path: Path
+    caps: Caps
     watched: tuple[Watched, ...]
     lanes: Mapping[str, LaneService]
     build: Build
+    list_path: Path
     processes: int
     batch: int
     limits: Limits
     stall_s: float
+    timers: Callable[[TimerSurroundings], Mapping[str, tuple[Job, ...]]]
+    page: Page | None
 
 
 def utc_now() -> datetime:
@@ -61,8 +77,10 @@ def utc_now() -> datetime:
 
 def lock_state(log_path: Path) -> IO[str]:
     """Hold the state folder for one worker; the lock lives as long as the file object. Raises: ConfigError."""
-    log_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    held = (log_path.parent / "worker.lock").open("w")
+    lock = log_path.parent / "worker.lock"
+    make_private(log_path.parent)
+    lock.touch(mode=0o600)
+    held = lock.open("w")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -92,12 +110,14 @@ class Service:
         self._parts, self._on_tick = parts, on_tick
         self._beats, self._stop = Beats(), Event()
         self._wake, self._reload = Event(), Event()
-        self._writer = Writer(parts.log_path, beats=self._beats)
+        self._writer = Writer(parts.log_path, beats=self._beats, caps=parts.caps)
         self._raws: queue.Queue[Raw] = queue.Queue(QUEUE)
+        self._listed, self._list_told = ListFile(parts.list_path), ""
         self._failures: list[str] = []
         self._connected: set[str] = set()
         self._died: set[str] = set()
         self._processes: list[TriageProcess] = []
+        self._counted = False
         around = LaneSurroundings(
             parts.log_path, self._writer, self._stop, self._beats, self._health, self._wake_lanes, utc_now
         )
@@ -144,12 +164,14 @@ class Service:
 
     def _start_threads(self, working: list[Thread], *, once: bool) -> list[Thread]:
         """Start all that works, each into `working` at once; returns the watchers."""
+        self._writer.submit(forget_health)
         intake = Intake(
             raws=self._raws,
             writer=self._writer,
             progress={(each.mailbox.name, each.mailbox.folder): each.progress for each in self._parts.watched},
             wake_lanes=self._wake_lanes,
             batch=self._parts.batch,
+            state_dir=self._parts.log_path.parent,
             beats=self._beats,
             clock=utc_now,
         )
@@ -158,7 +180,20 @@ class Service:
         working += [self._thread(lane.part, lane.run) for lane in self._lanes.values()]
         watching = [self._thread(part_of(each), partial(self._watch, each, once)) for each in self._parts.watched]
         working += watching
+        if not once:
+            self._start_timers(working)
         return watching
+
+    def _start_timers(self, working: list[Thread]) -> None:
+        """Start what looks after the other parts: the timers, and the page that says how they are."""
+        around = TimerSurroundings(self._parts.log_path, self._writer, self._stop, self._beats, self._health, utc_now)
+        timers = self._parts.timers(around)
+        self._writer.submit(partial(begin_run, now=utc_now()))
+        self._counted = True
+        working += [self._thread(name, partial(run_jobs, name, jobs, around)) for name, jobs in timers.items()]
+        if (page := self._parts.page) is not None:
+            vitals = Vitals(around, raws=self._raws, stall_s=self._parts.stall_s)
+            working.append(self._thread(PAGE, partial(serve, page, vitals, stop=self._stop, beats=self._beats)))
 
     def _start_writer(self) -> Thread:
         """Open the log in its thread. Raises: what opening it raised."""
@@ -172,6 +207,7 @@ class Service:
         for name in self._intake_names():
             process = TriageProcess(
                 build=self._parts.build,
+                list_path=self._parts.list_path,
                 log_path=self._parts.log_path,
                 limits=self._parts.limits,
                 beat=partial(self._beats.beat, name),
@@ -248,6 +284,7 @@ class Service:
         every_s = systemd.watchdog_interval_s()
         ready = False
         while not self._stop.is_set():
+            self._beats.beat(SUPERVISOR)
             if not ready and len(self._connected) == len(self._parts.watched):
                 ready = True
                 log.info("ready mailboxes=%d", len(self._connected))
@@ -255,6 +292,7 @@ class Service:
             if self._reload.is_set():
                 self._reload.clear()
                 self._load_anew()
+            self._look_at_list()
             silent = self._beats.silent(self._parts.stall_s)
             if len(silent) == 0:
                 systemd.notify("WATCHDOG=1")
@@ -264,6 +302,14 @@ class Service:
                 self._on_tick()
             self._wake.wait(min(TICK_S, every_s or TICK_S))
             self._wake.clear()
+
+    def _look_at_list(self) -> None:
+        """Tell of lines in the do-not-answer list that nobody understands, and when they are mended."""
+        self._listed.current()
+        wrong = "; ".join(str(problem) for problem in self._listed.problems)
+        if wrong != self._list_told:
+            self._list_told = wrong
+            self._health(LIST, "trouble" if wrong else "ok", wrong)
 
     def _load_anew(self) -> None:
         """Rules, templates and model anew in every process, whole or not at all: on a mistake the old ones go on."""
@@ -304,6 +350,9 @@ class Service:
     def _end(self, writing: Thread, working: list[Thread]) -> None:
         """In order: stop fetching, finish what is taken, commit, close. After DRAIN_S it ends all the same."""
         systemd.notify("STOPPING=1")
+        self._beats.retire(SUPERVISOR)
+        if self._counted and self._stop.is_set():  # else it ends by a fault, and that is a crash
+            self._writer.submit(partial(end_run, now=utc_now()))
         give_up_at = utc_now().timestamp() + DRAIN_S
         self._stop.set()
         for each in self._parts.watched:

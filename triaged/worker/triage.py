@@ -6,6 +6,7 @@ A mail that hangs its process, kills it or exhausts its memory is named, and the
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import logging
 import multiprocessing
 import resource
@@ -22,11 +23,13 @@ from typing import Any
 from triaged.accounts.match import Directory, directory
 from triaged.classify.model import judge
 from triaged.decide import decide
+from triaged.decision import Decision
 from triaged.errors import ConfigError, Permanent, Problem, Transient, TriagedError
 from triaged.log.read import Reader
 from triaged.mail.parse import parse
-from triaged.model import Decision, Message, Raw
+from triaged.model import Message, Raw
 from triaged.playbook import Playbook
+from triaged.worker.listed import ListFile
 
 ENDED = "it ended the process that read it (out of memory, or a crash)"
 START_LIMIT_S = 120.0
@@ -118,13 +121,14 @@ class TriageProcess:
         self,
         *,
         build: Build,
+        list_path: Path,
         log_path: Path,
         limits: Limits,
         beat: Callable[[], None],
         on_loaded: Callable[[Loaded], None],
     ) -> None:
         """on_loaded: told which rules decide from now on, after every start and reload."""
-        self._build, self._log_path, self._limits = build, log_path, limits
+        self._build, self._list_path, self._log_path, self._limits = build, list_path, log_path, limits
         self._beat, self._on_loaded = beat, on_loaded
         self._asking = Lock()
         self._child: Any = None
@@ -136,7 +140,7 @@ class TriageProcess:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["spacy", "spacy.pipeline", "triaged.worker.triage"])
         self._line, theirs = context.Pipe()
-        arguments = (theirs, self._build, self._log_path, self._limits.memory_mb)
+        arguments = (theirs, self._build, self._list_path, self._log_path, self._limits.memory_mb)
         self._child = context.Process(target=_serve, args=arguments, name="triage", daemon=True)
         self._child.start()
         theirs.close()
@@ -210,7 +214,7 @@ class TriageProcess:
                 return ENDED
 
 
-def _serve(line: Connection, build: Build, log_path: Path, memory_mb: int) -> None:
+def _serve(line: Connection, build: Build, list_path: Path, log_path: Path, memory_mb: int) -> None:
     """The child: load, then answer questions until the line ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -222,7 +226,7 @@ def _serve(line: Connection, build: Build, log_path: Path, memory_mb: int) -> No
     line.send(answer)
     if playbook is None:
         return
-    reader = Reader(log_path)
+    reader, listed = Reader(log_path), ListFile(list_path)
     revision, accounts = -1, directory(())
     while True:
         try:
@@ -237,6 +241,7 @@ def _serve(line: Connection, build: Build, log_path: Path, memory_mb: int) -> No
         raws, now = question
         if (current := reader.accounts_revision()) != revision:
             revision, accounts = current, directory(reader.accounts())
+        playbook = dataclasses.replace(playbook, do_not_answer=listed.current())
         line.send(triage(raws, playbook=playbook, accounts=accounts, reader=reader, now=now))
 
 

@@ -11,6 +11,7 @@ from threading import Event
 from typing import Any, TypeVar
 
 from triaged.errors import Permanent
+from triaged.log.limits import Caps
 from triaged.log.store import Log
 from triaged.worker.beats import Beats
 
@@ -34,8 +35,8 @@ class Writer:
 
     name = "writer"
 
-    def __init__(self, path: Path, *, beats: Beats) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, beats: Beats, caps: Caps = Caps()) -> None:  # noqa: B008 - frozen
+        self._path, self._caps = path, caps
         self._beats = beats
         self._jobs: queue.Queue[_Job] = queue.Queue(WAITING)
         self._closing = Event()
@@ -54,7 +55,7 @@ class Writer:
     def run(self) -> None:
         """Commit until closed. When the log cannot be opened, `opened` has the reason."""
         try:
-            log = Log(self._path)
+            log = Log(self._path, caps=self._caps)
         except Permanent as error:
             self.opened.set_exception(error)
             return

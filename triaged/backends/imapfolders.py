@@ -1,0 +1,90 @@
+"""An open IMAP connection in: which of its folders keep sent mail, what lies in all of them, a folder made, out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from imaplib import IMAP4
+
+from imapclient import IMAPClient
+
+from triaged.backends.heads import FIELDS, HEAD_BYTES, is_draft_name, is_sent_name, surveyed
+from triaged.model import Surveyed
+
+HEADS = 200
+"""Messages per FETCH of a survey: some 500 octets each, HEAD_BYTES at most."""
+SEARCH_SPAN = 50_000
+"""UIDs per SEARCH, as in `imap`: imaplib refuses an answer line over 1,000,000 octets."""
+NOT_ITS_OWN = frozenset({b"\\noselect", b"\\nonexistent", b"\\all", b"\\flagged", b"\\drafts"})
+"""Marks of folders that cannot be opened, show mail that lies elsewhere, or hold what nobody sent (RFC 3501, 6154)."""
+
+log = logging.getLogger(__name__)
+
+
+def make_folder(client: IMAPClient, folder: str) -> None:
+    """Make and subscribe a folder unless it is there. Raises: IMAP4.error."""
+    if not client.folder_exists(folder):
+        client.create_folder(folder)
+        client.subscribe_folder(folder)
+
+
+def sent_folder(client: IMAPClient) -> str:
+    """The folder marked \\Sent (RFC 6154), else `Sent`. Raises: IMAP4.error."""
+    for flags, _, name in client.list_folders():
+        if any(flag.lower() == b"\\sent" for flag in flags):
+            return str(name)
+    return "Sent"
+
+
+def survey(client: IMAPClient, since: datetime, *, watched: str) -> Iterator[Surveyed]:
+    """As `ports.Mailbox.survey`, by EXAMINE and BODY.PEEK; another folder is open afterwards. Raises: IMAP4.error."""
+    for folder, is_sent in list(_folders(client)):
+        try:
+            answer = client.select_folder(folder, readonly=True)
+        except IMAP4.abort:
+            raise
+        except IMAP4.error as error:  # no right to read it, or it was just deleted
+            log.info("unsurveyed error=%s", error)
+            continue
+        shown = watched if folder.upper() == watched.upper() == "INBOX" else folder
+        validity = int(answer.get(b"UIDVALIDITY", 0))
+        uids = _uids_since(client, since, uid_next=int(answer.get(b"UIDNEXT", 0)))
+        for start in range(0, len(uids), HEADS):
+            for uid, date, head in _heads(client, uids[start : start + HEADS], since):
+                yield surveyed(head, folder=shown, key=f"{validity}/{uid}", date=date, is_sent_folder=is_sent)
+
+
+def _folders(client: IMAPClient) -> Iterator[tuple[str, bool]]:
+    """Each folder that holds mail of its own, and whether it is for sent mail."""
+    listed = [(str(name), {flag.lower() for flag in flags}) for flags, _, name in client.list_folders()]
+    sent_is_marked = any(b"\\sent" in flags for _, flags in listed)
+    for name, flags in listed:
+        if len(flags & NOT_ITS_OWN) == 0 and not is_draft_name(name):
+            yield name, b"\\sent" in flags if sent_is_marked else is_sent_name(name)
+
+
+def _uids_since(client: IMAPClient, since: datetime, *, uid_next: int) -> list[int]:
+    """UIDs of what the server took since, and a day more: SINCE means days of the server's zone (RFC 3501 6.4.4)."""
+    day = (since - timedelta(days=1)).date()
+    found: set[int] = set()
+    for start in range(1, max(uid_next, 2), SEARCH_SPAN):
+        found.update(client.search(["UID", f"{start}:{start + SEARCH_SPAN - 1}", "SINCE", day]))
+    return sorted(found)
+
+
+def _heads(client: IMAPClient, uids: list[int], since: datetime) -> Iterator[tuple[int, datetime, bytes]]:
+    """UID, time and head of those taken since; one that vanished meanwhile, for which Dovecot says NO, is left out."""
+    part = f"BODY.PEEK[HEADER.FIELDS ({' '.join(FIELDS)})]<0.{HEAD_BYTES}>"
+    try:
+        found = client.fetch(uids, ["INTERNALDATE", part])
+    except IMAP4.abort:
+        raise
+    except IMAP4.error:
+        for uid in uids if len(uids) > 1 else ():
+            yield from _heads(client, [uid], since)
+        return
+    for uid, items in found.items():
+        date = items.get(b"INTERNALDATE")
+        if isinstance(date, datetime) and date >= since:
+            yield uid, date.astimezone(UTC), next((items[key] for key in items if key.startswith(b"BODY[")), b"") or b""

@@ -1,0 +1,102 @@
+"""What all commands share: their options, the configuration and the log opened, and how a failure ends."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.markup import escape
+
+from triaged import shipped, terminal
+from triaged.config import DEFAULT_PLACES, find_config, load_config
+from triaged.log.read import LogRow, Reader
+from triaged.log.store import Log
+from triaged.settings import Config
+
+FAILED, WRONG = 1, 2
+
+app = typer.Typer(
+    help="Triage of shared client mailboxes: requests, complaints, renewals.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,  # its frames go to the journal, and with local variables, passwords too
+)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="The configuration; else ./config.toml, else /etc/triaged/config.toml.", metavar="FILE"
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+IdArgument = Annotated[str, typer.Argument(help="The mail's number in the log, or its reference (T-…).", metavar="ID")]
+
+
+def fail(words: str) -> NoReturn:
+    """Say why and end with exit code 1."""
+    terminal.console(stderr=True).print(f"[bold red]✗[/bold red] {escape(words)}", soft_wrap=True)
+    raise typer.Exit(FAILED)
+
+
+def config_of(path: Path | None) -> Config:
+    """The configuration given, or the one found. Raises: ConfigError."""
+    return load_config(find_config(path))
+
+
+def config_or_shipped(path: Path | None) -> Config:
+    """For commands that touch nothing: where no configuration is found, the one that ships will do."""
+    if path is None and not any(place.exists() for place in DEFAULT_PLACES):
+        return load_config(shipped.shipped("config.toml"))
+    return config_of(path)
+
+
+@contextmanager
+def reader_of(config: Config) -> Iterator[Reader]:
+    """The log, open for reading; without one the command ends."""
+    from triaged.wire import log_path
+
+    try:
+        reader = Reader(log_path(config))
+    except FileNotFoundError:
+        fail(f"there is no log in {config.state_dir} yet; 'triaged run --once' makes it")
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def row_of(reader: Reader, text: str) -> LogRow:
+    """The mail by its number or reference; without one the command ends."""
+    number = reader.find(text)
+    row = reader.row(number) if number is not None else None
+    if row is None:
+        fail(f"there is no mail {text} in the log; 'triaged log' shows those there are")
+    return row
+
+
+@contextmanager
+def writing(config: Config) -> Iterator[Log]:
+    """The log inside one transaction. Raises: Permanent."""
+    from triaged.wire import caps_of, log_path
+
+    store = Log(log_path(config), caps=caps_of(config))
+    try:
+        with store.transaction():
+            yield store
+    finally:
+        store.close()
+
+
+def log_to_stderr(level: str) -> None:
+    """Have log lines go to standard error, where journald takes them."""
+    logging.basicConfig(
+        level=level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+    )

@@ -1,0 +1,78 @@
+"""Commands about the classifier: train it, measure it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from triaged import shipped, terminal, views
+from triaged.cli.common import ConfigOption, JsonOption, app, config_or_shipped, fail
+from triaged.errors import ConfigError, Problem
+
+
+@app.command(epilog="Example: triaged train --out /var/lib/triaged/model")
+def train(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the model.", metavar="DIR")] = Path("model"),
+    shared: Annotated[
+        Path | None,
+        typer.Option("--shared", help="Folder with gold_dev.jsonl and public_train.jsonl too.", metavar="DIR"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed and rows give the same model.")] = 1,
+    config: ConfigOption = None,
+) -> None:
+    """Train the classifier anew on the examples that ship (and, with --shared, on real and public mail)."""
+    from triaged.classify.phrases import PhraseIndex
+    from triaged.classify.train import shipped_rows
+    from triaged.classify.train import train as train_model
+    from triaged.learning import rule_evidence
+    from triaged.mail.newtext import split
+    from triaged.wire import rules_and_templates
+
+    rules, _ = rules_and_templates(config_or_shipped(config))
+    try:
+        rows = shipped_rows(shipped.EXAMPLES, shared=shared, new_text=lambda body: split(body)[0])
+    except (OSError, ValueError, KeyError) as error:
+        fail(f"the labelled mails cannot be read: {error}")
+    with Progress(console=terminal.console(stderr=True)) as bar:
+        task = bar.add_task(f"training on {len(rows)} mails")
+
+        def progress(step: str, done: int, total: int) -> None:
+            bar.update(task, description=f"{step}", completed=done, total=total)
+
+        evidence = rule_evidence(rules, PhraseIndex(rules.phrases))
+        train_model(rows=rows, out=out, rule_evidence=evidence, seed=seed, progress=progress)
+    terminal.console().print(f'trained on {len(rows)} mails; to use it set [service] model_dir = "{out}"')
+
+
+@app.command(epilog="Example: triaged evaluate labelled.jsonl --json")
+def evaluate(
+    file: Annotated[Path, typer.Argument(help='Lines {"id","subject","from","body","labels"}.', metavar="FILE.jsonl")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the classifier on labelled mails: precision, recall, F1, average precision, calibration, what is sure."""
+    from triaged.classify.evaluate import evaluate as measure
+    from triaged.classify.evaluate import read_rows
+    from triaged.learning import judge_rows
+    from triaged.mail.newtext import split
+    from triaged.wire import build_playbook
+
+    try:
+        rows = read_rows(file, new_text=lambda body: split(body)[0])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError((Problem(str(file), f"is not a file of labelled mails: {error}"),)) from None
+    playbook = build_playbook(config_or_shipped(config), dry=True)
+    with Progress(console=terminal.console(stderr=True), disable=as_json) as bar:
+        task = bar.add_task("judging", total=len(rows))
+        began = time.perf_counter()
+        verdicts = judge_rows(playbook, lambda count: bar.advance(task, count))(rows)
+        elapsed_s = time.perf_counter() - began
+    report = measure(rows, judge=lambda _rows: verdicts, elapsed_s=elapsed_s)
+    if as_json:
+        print(views.line(report.as_dict()))  # noqa: T201
+    else:
+        terminal.print_report(terminal.console(), report)

@@ -1,0 +1,179 @@
+"""An effect that is planned in, the state it may begin in out: observed mailboxes, cut-off, window, caps, breaker.
+
+All of it is asked inside the transaction that writes the effect, so that two mails decided at the same moment cannot
+both be the first. A limit never loses anything: what it stops stays in the log, with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlite_utils import Database
+
+from triaged.decision import BookCall, EffectState, Notify, Planned, SendAck, SendInvitation
+from triaged.log.encode import from_ms, to_ms
+
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How much may be sent by machine (`[limits]` in config.toml)."""
+
+    window: timedelta = timedelta(hours=24)
+    per_hour: int = 60
+    domain_per_hour: int = 20
+    breaker_per_hour: int = 100
+    notices_per_hour: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How an effect begins, and why not as it was meant to (`""` when it does)."""
+
+    state: EffectState
+    not_before: datetime
+    why: str = ""
+
+
+class Limits:
+    """The limits over one connection; every method must be called inside a transaction."""
+
+    def __init__(self, db: Database, caps: Caps) -> None:
+        self._db, self._caps = db, caps
+
+    def start(self, planned: Planned, *, mailbox: str, received: datetime, now: datetime) -> Start:
+        """What an effect for a mail of `mailbox` may begin as."""
+        effect = planned.effect
+        as_meant = Start(planned.state, planned.not_before)
+        if isinstance(effect, SendInvitation):  # the call stands in the calendar: the client must hear of it
+            return as_meant
+        cut_off = self._cut_off(mailbox)
+        if cut_off is None:
+            return Start("observed", planned.not_before, f"the mailbox {mailbox} is only observed")
+        match effect:
+            case SendAck() | BookCall():
+                if received < cut_off:
+                    return Start("dropped", planned.not_before, "it came before the mailbox was enabled")
+                return self._to_client(effect, planned, mailbox, now) or as_meant
+            case Notify() if self._count("notify", now, client=effect.person) >= self._caps.notices_per_hour:
+                cap = self._caps.notices_per_hour
+                return Start("held", planned.not_before, f"{effect.person} had {cap} notes within an hour")
+            case _:
+                return as_meant
+
+    def began(self, row: int, planned: Planned, start: Start, *, mailbox: str) -> None:
+        """Count an effect that was written and may leave, now or when a person lets it go."""
+        effect = planned.effect
+        if start.state not in ("owed", "held"):
+            return
+        match effect:
+            case SendAck() | BookCall():
+                client, domain = effect.client_key, effect.client_domain
+            case Notify():
+                client, domain = effect.person, ""
+            case _:
+                return
+        values = (row, effect.kind, mailbox, client, domain, to_ms(start.not_before))
+        self._db.execute("INSERT OR IGNORE INTO answered VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def breaker(self) -> str:
+        """Why the breaker is open, `""` while it is closed."""
+        row = self._db.execute("SELECT why FROM breaker WHERE closed_at IS NULL").fetchone()
+        return str(row[0]) if row is not None else ""
+
+    def open_breaker(self, why: str, *, now: datetime) -> None:
+        """Hold every acknowledgement and call that is owed, and all that follow, until a person closes it."""
+        self._db.execute("INSERT INTO breaker (opened_at, why) VALUES (?, ?)", (to_ms(now), why))
+        self._db.execute(
+            "UPDATE effect SET state = 'held', intended = 'owed', detail = ?, changed_at = ? "
+            "WHERE state = 'owed' AND kind IN ('ack', 'call')",
+            (f"the breaker is open: {why}", to_ms(now)),
+        )
+
+    def close_breaker(self, *, who: str, now: datetime) -> bool:
+        """Let acknowledgements leave again from now on; what was held stays held. False when it was closed."""
+        closed = self._db.execute(
+            "UPDATE breaker SET closed_at = ?, closed_by = ? WHERE closed_at IS NULL", (to_ms(now), who)
+        )
+        return bool(closed.rowcount > 0)
+
+    def clear_bounced(self, message: int) -> bool:
+        """Whoever wrote this mail is answered again; False when no answer to them had come back."""
+        return bool(self._db.execute("DELETE FROM bad_address WHERE message = ?", (message,)).rowcount > 0)
+
+    # --- within ---
+
+    def _cut_off(self, mailbox: str) -> datetime | None:
+        """From when on mail is answered; None while the mailbox is only observed."""
+        row = self._db.execute(
+            "SELECT cut_off_at FROM mailbox WHERE name = ? AND enabled_at IS NOT NULL", (mailbox,)
+        ).fetchone()
+        return from_ms(row[0]) if row is not None else None
+
+    def _to_client(self, effect: SendAck | BookCall, planned: Planned, mailbox: str, now: datetime) -> Start | None:
+        """What stands against writing to this client now; None when nothing does."""
+        if bad := self._db.execute("SELECT why FROM bad_address WHERE client = ?", (effect.client_key,)).fetchone():
+            return Start("dropped", planned.not_before, f"mail to this address came back: {bad[0]}")
+        if earlier := self._within_window(effect, mailbox, now):
+            return Start("dropped", planned.not_before, earlier)
+        if planned.state != "owed":
+            return None
+        if why := self.breaker():
+            return Start("held", planned.not_before, f"the breaker is open: {why}")
+        if self._count(effect.kind, now, domain=effect.client_domain) >= self._caps.domain_per_hour:
+            self._watch_breaker(effect.kind, now)
+            words = f"{effect.client_domain} had {self._caps.domain_per_hour} answers within an hour"
+            return Start("held", planned.not_before, words)
+        if why := self._watch_breaker(effect.kind, now):
+            return Start("held", planned.not_before, f"the breaker is open: {why}")
+        return self._put_off(effect.kind, planned)
+
+    def _within_window(self, effect: SendAck | BookCall, mailbox: str, now: datetime) -> str:
+        row = self._db.execute(
+            "SELECT message.reference, leaves_at FROM answered LEFT JOIN effect ON effect.id = answered.effect "
+            "LEFT JOIN message ON message.id = effect.message "
+            "WHERE client = ? AND answered.mailbox = ? AND answered.kind = ? AND leaves_at > ? "
+            "ORDER BY leaves_at DESC LIMIT 1",
+            (effect.client_key, mailbox, effect.kind, to_ms(now - self._caps.window)),
+        ).fetchone()
+        if row is None:
+            return ""
+        what = "acknowledged" if isinstance(effect, SendAck) else "offered a call"
+        hours = self._caps.window.total_seconds() / 3600
+        return f"this person was {what} on {from_ms(row[1]):%Y-%m-%d %H:%M} UTC ({row[0]}); once in {hours:g} h"
+
+    def _count(self, kind: str, now: datetime, *, client: str = "", domain: str = "") -> int:
+        """How many of a kind left within the last hour or are to leave, since the breaker was last closed."""
+        sql = "SELECT count(*) FROM answered WHERE kind = ? AND leaves_at > ?"
+        values: list[str | int] = [kind, self._since_ms(now)]
+        for column, value in (("client", client), ("domain", domain)):
+            if value:
+                sql += f" AND {column} = ?"
+                values.append(value)
+        return int(self._db.execute(sql, values).fetchone()[0])
+
+    def _since_ms(self, now: datetime) -> int:
+        closed = self._db.execute("SELECT max(closed_at) FROM breaker").fetchone()[0]
+        return max(to_ms(now) - HOUR_MS, closed or 0)
+
+    def _watch_breaker(self, kind: str, now: datetime) -> str:
+        """Open the breaker when too many are wanted; why it is open, else `""`."""
+        wanted = self._count(kind, now)
+        if wanted < self._caps.breaker_per_hour:
+            return ""
+        what = "acknowledgements" if kind == "ack" else "calls"
+        why = f"{wanted} {what} were wanted within an hour; the limit is {self._caps.breaker_per_hour}"
+        self.open_breaker(why, now=now)
+        return why
+
+    def _put_off(self, kind: str, planned: Planned) -> Start | None:
+        """So late that no 60 minutes see more than `per_hour`."""
+        row = self._db.execute(
+            "SELECT leaves_at FROM answered WHERE kind = ? ORDER BY leaves_at DESC LIMIT 1 OFFSET ?",
+            (kind, self._caps.per_hour - 1),
+        ).fetchone()
+        if row is None or (earliest := from_ms(row[0] + HOUR_MS)) <= planned.not_before:
+            return None
+        return Start("owed", earliest, f"put off: {self._caps.per_hour} an hour leave at most")
