@@ -6,7 +6,7 @@ Every method may block up to the backend's own timeout and raises only `Transien
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -58,17 +58,27 @@ class Mailbox(Protocol):
         """Close; never raises. Done twice: nothing."""
 
 
+class Crossing(Protocol):
+    """A point of no return, told as it is passed."""
+
+    def begins(self) -> None:
+        """Right before the step from which on it may have happened. May take milliseconds, may raise Transient."""
+
+    def ends(self, words: str) -> None:
+        """It has happened, in the server's words; before anything else is done. Never raises."""
+
+
 class Mailer(Protocol):
     """Sends mail."""
 
     def connect(self) -> None:
         """Connect and log in; cheap when connected. Raises: Transient, Permanent, LoginRefused."""
 
-    def send(self, mail: Outgoing, hand_over: Callable[[], None]) -> str:
+    def send(self, mail: Outgoing, crossing: Crossing) -> str:
         """Hand the mail over; returns the server's words.
 
-        hand_over: called once, right before the step from which on the mail may arrive (the final dot). It may
-        take some milliseconds; what it raises is passed on, and then the mail was certainly not sent.
+        crossing: told when the point of no return (the final dot) is passed; what `begins` raises is passed on, and
+        then the mail was certainly not sent.
         Raises: Transient (certainly not sent), Permanent (refused), LoginRefused, Uncertain (connection lost
         between the end of DATA and the answer). Done twice: may send twice, unless `was_sent` was asked.
         """

@@ -232,6 +232,11 @@ def print_status(out: Console, status: Status, *, zone: str) -> None:
         out.print(
             "[bold red]the worker does not run[/bold red]; what follows is its last report. Start it: triaged run"
         )
+    if status.disk_full:
+        out.print(
+            "[bold red]the disk is full[/bold red]: nothing can be written down, so no mail is logged or answered, and "
+            "what stands below may be old. Make room; it goes on by itself."
+        )
     if status.breaker.opened is not None:
         since = wall(status.breaker.opened, zone)
         out.print(f"[bold red]the breaker is open[/bold red] since {since}: {escape(status.breaker.why)}")

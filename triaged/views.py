@@ -201,6 +201,7 @@ def status_view(status: Status) -> dict[str, Any]:
     counts = status.counts
     return {
         "running": status.running,
+        "disk_full": status.disk_full,
         "troubled": status.troubled,
         "parts": [health_view(row) for row in status.health],
         "breaker": {

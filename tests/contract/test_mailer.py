@@ -32,8 +32,24 @@ def outgoing(*, sender: str = "desk@example.test", body: bytes = b"Good day.\r\n
     return Outgoing(sender, "client@example.com", message_id, head + body)
 
 
-def nothing() -> None:
-    """For `hand_over`, where it does not matter."""
+class Crossing:
+    """Keeps what it was told; `begins` raises `refusal`."""
+
+    def __init__(self, refusal: TriagedError | None = None) -> None:
+        self.told: list[str] = []
+        self._refusal = refusal
+
+    def begins(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+        self.told.append("begins")
+
+    def ends(self, words: str) -> None:
+        self.told.append(words)
+
+
+nothing = Crossing()
+"""Where it does not matter."""
 
 
 DOTTED = b".\r\n..\r\n.hidden\r\nwords\r\n. \r\n\r\n.\r\nend\r\n"
@@ -101,20 +117,23 @@ def test_was_sent_is_never_wrong(site: Site) -> None:
     assert site.mailer.was_sent(mail.message_id) in (True, None)
 
 
-def test_the_point_of_no_return_is_told_once_before_it_is_passed(site: Site) -> None:
-    seen: list[int] = []
-    site.mailer.send(outgoing(), lambda: seen.append(len(site.arrived())))
-    assert seen == [0]
+def test_the_point_of_no_return_is_told_before_and_after_it_is_passed(site: Site) -> None:
+    class Watching(Crossing):
+        def begins(self) -> None:
+            super().begins()
+            assert site.arrived() == []
+
+    crossing = Watching()
+    words = site.mailer.send(outgoing(), crossing)
+    assert crossing.told == ["begins", words]
     assert len(site.arrived()) == 1
 
 
 def test_without_leave_to_pass_it_nothing_arrives(site: Site) -> None:
-    def refuse() -> None:
-        raise Transient("the disk is full")
-
+    crossing = Crossing(Transient("the disk is full"))
     with pytest.raises(Transient, match="the disk is full"):
-        site.mailer.send(outgoing(), refuse)
-    assert site.arrived() == []
+        site.mailer.send(outgoing(), crossing)
+    assert site.arrived() == crossing.told == []
     mail = outgoing()
     site.mailer.send(mail, nothing)
     assert site.arrived() == [mail.octets]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from triaged.decision import Outgoing
 from triaged.errors import TriagedError, Uncertain
+from triaged.ports import Crossing
 
 
 @dataclass
@@ -21,16 +21,17 @@ class MemoryMailer:
     def connect(self) -> None:
         pass
 
-    def send(self, mail: Outgoing, hand_over: Callable[[], None]) -> str:
+    def send(self, mail: Outgoing, crossing: Crossing) -> str:
         if self.faults:
             fault = self.faults.pop(0)
             if isinstance(fault, Uncertain):
-                hand_over()
+                crossing.begins()
                 if self.arrives:
                     self.sent.append(mail)
             raise fault
-        hand_over()
+        crossing.begins()
         self.sent.append(mail)
+        crossing.ends("250 kept")
         return "250 kept"
 
     def was_sent(self, message_id: str) -> bool | None:

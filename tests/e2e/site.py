@@ -44,6 +44,9 @@ send = "auto"
 
 [limits]
 window_h = 0
+domain_per_hour = 1000
+per_hour = 1000
+breaker_per_hour = 1000
 
 [hours]
 timezone = "Europe/Berlin"
@@ -243,7 +246,9 @@ def make_site(
     (folder / "calendars/lena").mkdir(parents=True)
     (folder / "secrets").mkdir()
     for user in ("desk", "ann", "bob"):
-        (folder / "secrets" / user).write_text(f"{user}-password\n", encoding="utf-8")
+        secret = folder / "secrets" / user
+        secret.touch(mode=0o600)
+        secret.write_text(f"{user}-password\n", encoding="utf-8")
     if rules is not None:
         for file in (folder / "rules").iterdir():
             file.unlink()

@@ -214,3 +214,21 @@ def _only_object(server: Radicale, url: str) -> str:
 def _only_event(text: str):  # type: ignore[no-untyped-def]
     (event,) = Calendar.from_ical(text).events
     return event
+
+
+def test_a_start_amid_an_outage_works_for_all_others(servers: MailServers, tmp_path: Path) -> None:
+    """Once the service has run, a server that does not answer is an outage: after a reboot nobody waits for it."""
+    with forwarder(servers.imap.imaps_port) as way:
+        mailboxes = servers.mailbox() + servers.mailbox("bob", port=way.port)
+        site = make_site(tmp_path, mailboxes=mailboxes, outgoing=servers.outgoing(), calendar="")
+        with running(site):
+            pass
+        way.cut()
+        with running(site) as worker:  # ready, though one mailbox is not
+            worker.wait_for_line("health part='mailbox bob' state=trouble")
+            servers.imap.deliver(mail("Amid the outage"), sender="ann@example.test")
+            wait_for(lambda: site.ended("Amid the outage"), "the other mailbox is worked on", timeout_s=10)
+            code, _ = site.status()
+            assert code == 1
+            way.start()
+            wait_for(lambda: site.status()[0] == 0, "it recovers by itself", timeout_s=LONG_S)

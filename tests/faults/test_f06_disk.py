@@ -99,6 +99,9 @@ def outlived(folder: Path, fault: str, *, lasts_s: float) -> float:
                 worker.wait_for_line("uncommitted ", count=3)
                 threading.Event().wait(lasts_s)
                 assert worker.started.poll() is None
+                if fault == "full":
+                    code, status = site.status()
+                    assert (code, status["disk_full"]) == (1, True)
                 assert answers(site) == 1, "an answer left whose row cannot be written"
                 assert {row.subject for row in site.rows()} == {"before", "held"}
             began = time.monotonic()

@@ -260,10 +260,12 @@ def in_many_roles(log: Log, case: Case, address: str, name: str, *, mails: int) 
     person, bob = Address(address, name), Address("bob@acme.example", "Bob Baker")
     joann = Address(f"jo{address}", f"Jo{name.lower()}")
     with log.transaction():
-        put_accounts(log, [
+        put_accounts(
+            log,
+            [
                 dataclasses.replace(ACME, contacts=(Contact(address, name), Contact(bob.addr_spec, bob.display_name))),
                 Account("C-2", "Umbrella", addresses=(address,), domains=("umbrella.example",), manager="lena"),
-            ]
+            ],
         )
         for number in range(1, mails + 1):
             fields: dict[str, Any] = {"sender": bob, "subject": f"Order {number}", "new_text": f"My order {number}."}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from triaged.log.store import Log
 from triaged.model import Locator, Message
 from triaged.wire import build_playbook
 from triaged.worker.beats import Beats
+from triaged.worker.crossing import Crossing, noted
 from triaged.worker.lane import Lane, LaneSurroundings
 from triaged.worker.perform import MailLane
 from triaged.worker.service import utc_now
@@ -123,14 +125,23 @@ def test_what_is_owed_is_sent_once(path: Path, case: tuple[Message, Decision]) -
 
 @pytest.mark.parametrize(
     ("fault", "state", "sent"),
-    [
-        (Transient("451 later", retry_after_s=0), "done", 1),
-        (Permanent("550 no such user"), "person", 0),
-        (Uncertain("cut after the last line"), "person", 1),
-    ],
+    [(Transient("451 later", retry_after_s=0), "done", 1), (Permanent("550 no such user"), "person", 0)],
 )
 def test_what_fails(path: Path, fault: TriagedError, state: str, sent: int) -> None:
     mailer = MemoryMailer(faults=[fault])
+    with running(path, mailer, until=ended) as effect:
+        assert effect.state == state
+    assert len(mailer.sent) == sent
+
+
+@pytest.mark.parametrize(
+    ("arrives", "can_tell", "state", "sent"),
+    [(True, True, "done", 1), (False, True, "done", 1), (True, False, "person", 1), (False, False, "person", 0)],
+)
+def test_when_the_answer_is_lost_it_is_looked_up(
+    path: Path, arrives: bool, can_tell: bool, state: str, sent: int
+) -> None:
+    mailer = MemoryMailer(faults=[Uncertain("cut after the last line")], arrives=arrives, can_tell=can_tell)
     with running(path, mailer, until=ended) as effect:
         assert effect.state == state
     assert len(mailer.sent) == sent
@@ -169,7 +180,7 @@ def test_one_that_answers_in_the_end_is_believed(path: Path, case: tuple[Message
     interrupt(path)
     mailer = ForgetfulMailer(sent=[ack(case).mail], unasked=[Transient("away", retry_after_s=0)] * 3)
     with running(path, mailer, until=ended) as effect:
-        assert (effect.state, effect.detail) == ("done", "sent before the service was killed; found again")
+        assert (effect.state, effect.detail) == ("done", "sent, though no answer came; found again")
     assert len(mailer.sent) == 1
 
 
@@ -200,3 +211,30 @@ def test_a_second_try_is_handed_over_anew(path: Path, case: tuple[Message, Decis
         assert log.claim("mail", now=utc_now()) is not None
         assert [each.handed for each in log.doing("mail")] == [False]
     log.close()
+
+
+def test_what_the_server_had_taken_is_known_without_asking(path: Path) -> None:
+    """The kill came after the server's yes and before the commit: a note beside the log tells."""
+    log = Log(path)
+    with log.transaction():
+        claimed = log.claim("mail", now=utc_now())
+        assert claimed is not None
+        log.hand_over(claimed, now=utc_now())
+    log.close()
+    Crossing(claimed, commit=lambda: None, note=path.parent / "crossed-mail").ends("250 taken")
+    mailer = ForgetfulMailer(unasked=[Permanent("nobody may ask")])
+    with running(path, mailer, until=ended) as effect:
+        assert (effect.state, effect.detail) == ("done", "250 taken")
+    assert mailer.sent == []
+
+
+def test_the_note_of_another_try_tells_nothing(path: Path) -> None:
+    interrupt(path)
+    log = Log(path)
+    [claimed] = log.doing("mail")
+    log.close()
+    for other in (dataclasses.replace(claimed, attempts=2), dataclasses.replace(claimed, row=99)):
+        Crossing(other, commit=lambda: None, note=path.parent / "crossed-mail").ends("250 taken")
+        assert noted(path.parent / "crossed-mail", claimed) is None
+    with running(path, MemoryMailer(can_tell=False), until=ended) as effect:
+        assert effect.state == "person"

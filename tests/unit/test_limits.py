@@ -113,7 +113,16 @@ def test_one_person_is_answered_once_a_window(desk: Desk) -> None:
     desk.arrives("ann", at=NOW + timedelta(hours=24, seconds=1))
     assert desk.states() == ["owed", "dropped", "owed", "owed"]
     assert "T-0" in desk.detail(second)
-    assert "once in 24 h" in desk.detail(second)
+    assert "one in 24 h" in desk.detail(second)
+
+
+def test_a_clock_that_was_wrong_stops_nobody_for_years(desk: Desk) -> None:
+    for number in range(6):
+        desk.arrives(f"client{number}", at=NOW + timedelta(days=3650))
+    desk.arrives("client1")
+    desk.arrives("ann")
+    assert desk.states()[-2:] == ["owed", "owed"]
+    assert [desk.reader.effects(row)[0].not_before for row in desk.rows[-2:]] == [NOW, NOW]
 
 
 def test_another_mailbox_has_its_own_window(desk: Desk) -> None:
@@ -131,6 +140,7 @@ def test_what_waits_for_approval_takes_the_window_until_it_is_dropped(desk: Desk
         settle(desk.log, first, approve=False, who="lena", now=NOW)
     desk.arrives("ann")
     assert desk.states() == ["dropped", "dropped", "owed"]
+    assert "waits for approval already (T-0)" in desk.detail(desk.rows[1])
 
 
 def test_no_sixty_minutes_see_more_than_the_cap(desk: Desk) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from triaged.backends.heads import HEAD_BYTES, is_draft_name, is_sent_name, surv
 from triaged.decision import Outgoing
 from triaged.errors import Gone, Permanent, Transient
 from triaged.model import Locator, Raw, Surveyed
+from triaged.ports import Crossing
 
 POLL_S = 0.5
 """Seconds between two looks at the folder's modification times; the standard library has no inotify."""
@@ -145,7 +146,7 @@ class MaildirMailer:
         with _translated(self._path):
             _make(self._path)
 
-    def send(self, mail: Outgoing, hand_over: Callable[[], None]) -> str:
+    def send(self, mail: Outgoing, crossing: Crossing) -> str:
         """Deliver, on disk before it returns. Done twice: one file. Raises: Transient, Permanent."""
         self.connect()
         name = _delivered_name(mail.message_id)
@@ -158,13 +159,15 @@ class MaildirMailer:
                     file.write(mail.octets)
                     file.flush()
                     os.fsync(file.fileno())
-                hand_over()
+                crossing.begins()
                 with suppress(FileExistsError):
                     os.link(draft, self._path / "new" / name)
             finally:
                 draft.unlink(missing_ok=True)
             _sync_folder(self._path / "new")
-        return f"delivered as {name}"
+        words = f"delivered as {name}"
+        crossing.ends(words)
+        return words
 
     def was_sent(self, message_id: str) -> bool | None:
         """Whether the file lies in new/ or cur/; False after a reader has deleted it. Raises: Transient, Permanent."""

@@ -7,7 +7,7 @@ import re
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +16,7 @@ from triaged.backends.imap import ImapSent
 from triaged.backends.tls import client_context, tls_translated
 from triaged.decision import Outgoing
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError, Uncertain
+from triaged.ports import Crossing
 
 _ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")
 """What may stand between the angle brackets of MAIL and RCPT: printable ASCII without space, `<` and `>`."""
@@ -66,7 +67,7 @@ class SmtpMailer:
             with suppress(TriagedError):  # told when there is a copy to be kept
                 self._sent.connect()  # beforehand: between a sending and its copy nobody can tell whether it was sent
 
-    def send(self, mail: Outgoing, hand_over: Callable[[], None]) -> str:
+    def send(self, mail: Outgoing, crossing: Crossing) -> str:
         """Hand the mail over; the answer tells when no copy could be put into Sent, which does not undo the sending.
 
         Raises: as the port says. Uncertain is raised from the final dot on, Transient before it.
@@ -75,10 +76,11 @@ class SmtpMailer:
         self.connect()
         assert self._smtp is not None
         try:
-            words = _transact(self._smtp, self._settings, mail, hand_over)
+            words = _transact(self._smtp, self._settings, mail, crossing)
         except BaseException:
             self._drop()  # without the dot the server forgets what it has of the mail
             raise
+        crossing.ends(words)
         if self._sent is not None:
             try:
                 self._sent.append(mail.octets)
@@ -120,7 +122,7 @@ def _check(mail: Outgoing) -> None:
         raise Permanent("the mail holds a CR or LF that is not part of a CRLF")
 
 
-def _transact(smtp: smtplib.SMTP, settings: SmtpSettings, mail: Outgoing, hand_over: Callable[[], None]) -> str:
+def _transact(smtp: smtplib.SMTP, settings: SmtpSettings, mail: Outgoing, crossing: Crossing) -> str:
     host = settings.host
     assert smtp.sock is not None
     with _translated(host):
@@ -130,7 +132,7 @@ def _transact(smtp: smtplib.SMTP, settings: SmtpSettings, mail: Outgoing, hand_o
         octets = mail.octets if mail.octets.endswith(b"\r\n") else mail.octets + b"\r\n"
         # RFC 5321 4.5.2. Until the server has the line with the dot, it must not accept the mail.
         smtp.send(re.sub(rb"(?m)^\.", b"..", octets))
-    hand_over()
+    crossing.begins()
     with _translated(host):
         if _is_ended(smtp.sock):
             raise smtplib.SMTPServerDisconnected("the server hung up within the mail")

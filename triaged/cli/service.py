@@ -53,12 +53,15 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="Do what there is, then end.")] = False,
 ) -> None:
     """Watch the mailboxes and do the work until SIGTERM; SIGHUP loads rules and templates anew."""
-    from triaged.wire import parts_of, state_problems, unreachable, written_problems
+    from triaged.log.alerts import has_run
+    from triaged.wire import log_path, parts_of, state_problems, unreachable, written_problems
     from triaged.worker.service import Service
 
     loaded = config_of(config)
     log_to_stderr(loaded.service.log_level)
-    problems = (*state_problems(loaded), *written_problems(loaded)) or tuple(unreachable(loaded))
+    problems = (*state_problems(loaded), *written_problems(loaded))
+    if len(problems) == 0 and (once or not has_run(log_path(loaded))):
+        problems = tuple(unreachable(loaded))
     if len(problems) > 0:
         raise ConfigError(problems)
     failures = Service(parts_of(loaded)).run(once=once)
@@ -83,11 +86,18 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show how the worker is, what the log holds, what waits for a person; exit code 1 unless it runs untroubled."""
     from triaged.wire import log_path
     from triaged.worker.service import is_running
+    from triaged.worker.telling import disk_of
 
     loaded = config_of(config)
-    running, names = is_running(log_path(loaded)), tuple(mailbox.name for mailbox in loaded.mailbox)
+    disk = disk_of(loaded.state_dir)
     with reader_of(loaded) as reader:
-        found = status_of(reader, running=running, mailboxes=names, since=datetime.now(UTC) - timedelta(days=1))
+        found = status_of(
+            reader,
+            running=is_running(log_path(loaded)),
+            disk_full=disk is not None and disk.full,
+            mailboxes=tuple(mailbox.name for mailbox in loaded.mailbox),
+            since=datetime.now(UTC) - timedelta(days=1),
+        )
     if as_json:
         print(views.line(views.status_view(found)))  # noqa: T201
     else:

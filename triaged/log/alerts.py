@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
@@ -123,7 +124,7 @@ def put_alerts(log: Log, changed: Iterable[Alert]) -> None:
 
 
 def forget_health(log: Log) -> None:
-    """The worker starts: it has just reached every server, so what an earlier run reported of its parts is over."""
+    """The worker starts and looks at everything anew, so what an earlier run reported of its parts is over."""
     log.db.execute("DELETE FROM health WHERE part <> 'rules'")
 
 
@@ -140,6 +141,15 @@ def is_alive(log: Log, *, now: datetime) -> None:
 def end_run(log: Log, *, now: datetime) -> None:
     """The worker ends in order."""
     log.db.execute("UPDATE run SET ended_at = ? WHERE id = (SELECT max(id) FROM run)", (to_ms(now),))
+
+
+def has_run(path: Path) -> bool:
+    """Whether the service has run on this log: a server that does not answer then is an outage, not a mistake."""
+    try:
+        with closing(Reader(path)) as reader:
+            return len(runs(reader)) > 0
+    except (FileNotFoundError, sqlite3.OperationalError):  # no log yet, or one that is still to be migrated
+        return False
 
 
 def runs(reader: Reader, *, limit: int = 2) -> tuple[RunRow, ...]:

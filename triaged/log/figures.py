@@ -6,22 +6,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from triaged.log.encode import from_ms, to_ms
+from triaged.log.limits import BOUNCED, BREAKER, CUT_OFF, DOMAIN, WINDOW
 from triaged.log.read import Reader
 
 LAG_MAILS = 500
 """The lag is that of so many mails at most, the latest."""
 
-_WITHHELD = """
-SELECT CASE WHEN detail LIKE 'the breaker is open%' THEN 'breaker'
-    WHEN detail LIKE 'this person was %' THEN 'window'
-    WHEN detail LIKE 'mail to this address came back%' THEN 'bounced'
-    WHEN detail LIKE 'it came before the mailbox%' THEN 'cut_off'
-    WHEN detail LIKE '% answers within an hour' THEN 'domain'
+_WITHHELD = f"""
+SELECT CASE WHEN detail LIKE '{BREAKER}%' THEN 'breaker'
+    WHEN detail LIKE '{WINDOW}%' THEN 'window'
+    WHEN detail LIKE '{BOUNCED}%' THEN 'bounced'
+    WHEN detail LIKE '{CUT_OFF}%' THEN 'cut_off'
+    WHEN detail LIKE '{DOMAIN}%' THEN 'domain'
     WHEN state = 'observed' THEN 'observed'
     WHEN state = 'held' THEN 'person' ELSE 'dropped' END, count(*)
 FROM effect WHERE kind = 'ack' AND state IN ('held', 'dropped', 'observed') GROUP BY 1
-"""
-"""Why acknowledgements did not leave, by the words of `log/limits.py`."""
+"""  # noqa: S608 - words of ours
+"""Why acknowledgements did not leave."""
 
 
 @dataclass(frozen=True, slots=True)

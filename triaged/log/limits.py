@@ -14,7 +14,15 @@ from sqlite_utils import Database
 from triaged.decision import BookCall, EffectState, Notify, Planned, SendAck, SendInvitation
 from triaged.log.encode import from_ms, to_ms
 
+BREAKER = "the breaker is open: "
+WINDOW = "answered already: "
+BOUNCED = "mail to this address came back: "
+CUT_OFF = "it came before the mailbox was enabled"
+DOMAIN = "too many to one domain: "
+"""How the reasons begin: `log/figures.py` counts by them."""
 HOUR_MS = 3_600_000
+AHEAD = timedelta(days=1)
+"""What leaves later than that was counted by a clock that was wrong, and counts no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ class Limits:
         match effect:
             case SendAck() | BookCall():
                 if received < cut_off:
-                    return Start("dropped", planned.not_before, "it came before the mailbox was enabled")
+                    return Start("dropped", planned.not_before, CUT_OFF)
                 return self._to_client(effect, planned, mailbox, now) or as_meant
             case Notify() if self._count("notify", now, client=effect.person) >= self._caps.notices_per_hour:
                 cap = self._caps.notices_per_hour
@@ -89,7 +97,7 @@ class Limits:
         self._db.execute(
             "UPDATE effect SET state = 'held', intended = 'owed', detail = ?, changed_at = ? "
             "WHERE state = 'owed' AND kind IN ('ack', 'call')",
-            (f"the breaker is open: {why}", to_ms(now)),
+            (f"{BREAKER}{why}", to_ms(now)),
         )
 
     def close_breaker(self, *, who: str, now: datetime) -> bool:
@@ -115,39 +123,43 @@ class Limits:
     def _to_client(self, effect: SendAck | BookCall, planned: Planned, mailbox: str, now: datetime) -> Start | None:
         """What stands against writing to this client now; None when nothing does."""
         if bad := self._db.execute("SELECT why FROM bad_address WHERE client = ?", (effect.client_key,)).fetchone():
-            return Start("dropped", planned.not_before, f"mail to this address came back: {bad[0]}")
+            return Start("dropped", planned.not_before, f"{BOUNCED}{bad[0]}")
         if earlier := self._within_window(effect, mailbox, now):
             return Start("dropped", planned.not_before, earlier)
         if planned.state != "owed":
             return None
         if why := self.breaker():
-            return Start("held", planned.not_before, f"the breaker is open: {why}")
+            return Start("held", planned.not_before, f"{BREAKER}{why}")
         if self._count(effect.kind, now, domain=effect.client_domain) >= self._caps.domain_per_hour:
             self._watch_breaker(effect.kind, now)
-            words = f"{effect.client_domain} had {self._caps.domain_per_hour} answers within an hour"
+            words = f"{DOMAIN}{effect.client_domain} had {self._caps.domain_per_hour} answers within an hour"
             return Start("held", planned.not_before, words)
         if why := self._watch_breaker(effect.kind, now):
-            return Start("held", planned.not_before, f"the breaker is open: {why}")
-        return self._put_off(effect.kind, planned)
+            return Start("held", planned.not_before, f"{BREAKER}{why}")
+        return self._put_off(effect.kind, planned, now)
 
     def _within_window(self, effect: SendAck | BookCall, mailbox: str, now: datetime) -> str:
         row = self._db.execute(
-            "SELECT message.reference, leaves_at FROM answered LEFT JOIN effect ON effect.id = answered.effect "
-            "LEFT JOIN message ON message.id = effect.message "
-            "WHERE client = ? AND answered.mailbox = ? AND answered.kind = ? AND leaves_at > ? "
+            "SELECT message.reference, leaves_at, effect.state FROM answered "
+            "LEFT JOIN effect ON effect.id = answered.effect LEFT JOIN message ON message.id = effect.message "
+            "WHERE client = ? AND answered.mailbox = ? AND answered.kind = ? AND leaves_at > ? AND leaves_at < ? "
             "ORDER BY leaves_at DESC LIMIT 1",
-            (effect.client_key, mailbox, effect.kind, to_ms(now - self._caps.window)),
+            (effect.client_key, mailbox, effect.kind, to_ms(now - self._caps.window), to_ms(now + AHEAD)),
         ).fetchone()
         if row is None:
             return ""
-        what = "acknowledged" if isinstance(effect, SendAck) else "offered a call"
-        hours = self._caps.window.total_seconds() / 3600
-        return f"this person was {what} on {from_ms(row[1]):%Y-%m-%d %H:%M} UTC ({row[0]}); once in {hours:g} h"
+        reference, leaves_at, state = row
+        what = "an acknowledgement" if isinstance(effect, SendAck) else "a call"
+        hours = f"one in {self._caps.window.total_seconds() / 3600:g} h"
+        if state in ("held", "person"):
+            return f"{WINDOW}{what} to this person waits for approval already ({reference}); {hours}"
+        when = f"{from_ms(leaves_at):%Y-%m-%d %H:%M} UTC"
+        return f"{WINDOW}{what} to this person left or leaves on {when} ({reference}); {hours}"
 
     def _count(self, kind: str, now: datetime, *, client: str = "", domain: str = "") -> int:
         """How many of a kind left within the last hour or are to leave, since the breaker was last closed."""
-        sql = "SELECT count(*) FROM answered WHERE kind = ? AND leaves_at > ?"
-        values: list[str | int] = [kind, self._since_ms(now)]
+        sql = "SELECT count(*) FROM answered WHERE kind = ? AND leaves_at > ? AND leaves_at < ?"
+        values: list[str | int] = [kind, self._since_ms(now), to_ms(now + AHEAD)]
         for column, value in (("client", client), ("domain", domain)):
             if value:
                 sql += f" AND {column} = ?"
@@ -168,11 +180,11 @@ class Limits:
         self.open_breaker(why, now=now)
         return why
 
-    def _put_off(self, kind: str, planned: Planned) -> Start | None:
+    def _put_off(self, kind: str, planned: Planned, now: datetime) -> Start | None:
         """So late that no 60 minutes see more than `per_hour`."""
         row = self._db.execute(
-            "SELECT leaves_at FROM answered WHERE kind = ? ORDER BY leaves_at DESC LIMIT 1 OFFSET ?",
-            (kind, self._caps.per_hour - 1),
+            "SELECT leaves_at FROM answered WHERE kind = ? AND leaves_at < ? ORDER BY leaves_at DESC LIMIT 1 OFFSET ?",
+            (kind, to_ms(now + AHEAD), self._caps.per_hour - 1),
         ).fetchone()
         if row is None or (earliest := from_ms(row[0] + HOUR_MS)) <= planned.not_before:
             return None

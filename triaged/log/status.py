@@ -12,12 +12,14 @@ from triaged.log.read import BreakerRow, Counts, HealthRow, Reader
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """running: whether a worker does now; health: as the parts last reported. alerts: those that are open.
+    """running: whether a worker does now. disk_full: nothing can be written down, so what the log says may be old.
 
-    mailboxes: since when each is enabled, None where it is only observed. waiting: as `Reader.waiting`.
+    health: as the parts last reported. alerts: those that are open. mailboxes: since when each is enabled, None where
+    it is only observed. waiting: as `Reader.waiting`.
     """
 
     running: bool
+    disk_full: bool
     health: tuple[HealthRow, ...]
     breaker: BreakerRow
     alerts: tuple[Alert, ...]
@@ -30,14 +32,15 @@ class Status:
         """Whether mail is not worked on as it should be."""
         parts = any(row.state == "trouble" for row in self.health)
         told = any(alert.severity == "trouble" for alert in self.alerts)
-        return not self.running or parts or told or self.breaker.opened is not None
+        return not self.running or self.disk_full or parts or told or self.breaker.opened is not None
 
 
-def status_of(reader: Reader, *, running: bool, mailboxes: tuple[str, ...], since: datetime) -> Status:
+def status_of(reader: Reader, *, running: bool, disk_full: bool, mailboxes: tuple[str, ...], since: datetime) -> Status:
     """How it stands. mailboxes: the configured ones; since: from when on mails count as recent."""
     enabled = {row[0]: row[1] for row in reader._all("SELECT name, enabled_at FROM mailbox")}
     return Status(
         running=running,
+        disk_full=disk_full,
         health=tuple(reader.health()),
         breaker=reader.breaker(),
         alerts=open_alerts(reader),

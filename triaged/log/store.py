@@ -81,8 +81,9 @@ class Log:
         try:
             make_private(path.parent)
             lock = path.parent / f"{path.name}.lock"
-            for each in (lock, path):
-                each.touch(mode=0o600)  # SQLite gives its -wal and -shm the rights of the database
+            for each in (lock, path):  # SQLite gives its -wal and -shm the rights of the database
+                if not each.exists():  # to open and close one that is in use would drop its POSIX locks (fcntl(2))
+                    each.touch(mode=0o600)
             self._lock = lock.open("w")
         except OSError as error:
             raise Permanent(f"the log {path} cannot be opened: {error}") from None

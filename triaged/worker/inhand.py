@@ -30,18 +30,21 @@ class InHand:
         return self._deaths.get(_name(locator), 0)
 
     def take(self, raws: Sequence[Raw]) -> None:
-        """These are being read from now on. Raises: OSError."""
+        """These are being read from now on."""
         held = {_name(raw.locator): self.deaths(raw.locator) + 1 for raw in raws}
         self._write({**self._deaths, **held})
 
     def put_down(self, raws: Sequence[Raw]) -> None:
-        """These were read, or set aside: whatever kills the service now, it is not they. Raises: OSError."""
+        """These were read, or set aside: whatever kills the service now, it is not they."""
         for raw in raws:
             self._deaths.pop(_name(raw.locator), None)
         self._write(self._deaths)
 
     def _write(self, deaths: dict[str, int]) -> None:
-        self._path.write_text(json.dumps(deaths), encoding="utf-8")
+        with suppress(OSError):  # a full disk: the commit that follows tells of it, and the old note stays
+            draft = self._path.with_suffix(".new")
+            draft.write_text(json.dumps(deaths), encoding="utf-8")
+            draft.replace(self._path)
 
 
 def _name(locator: Locator) -> str:

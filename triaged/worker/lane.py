@@ -6,6 +6,7 @@ leaves at most one effect of a lane in doubt, and that one is looked up before a
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from triaged.log.encode import from_ms
 from triaged.log.read import Reader
 from triaged.log.store import Claimed, Log
 from triaged.worker.beats import Beats
+from triaged.worker.crossing import Crossing, noted
 from triaged.worker.perform import LaneService
 from triaged.worker.retry import patiently, wait_after_s
 from triaged.worker.writer import Writer
@@ -54,6 +56,7 @@ class Lane:
 
     def __init__(self, name: str, service: LaneService, around: LaneSurroundings) -> None:
         self.name, self._service, self._around = name, service, around
+        self._note = around.log_path.parent / f"crossed-{name.replace(':', '-')}"
         self.wake = Event()
         self.troubled = False
 
@@ -77,7 +80,8 @@ class Lane:
                 claimed = self._write(lambda rows: rows.claim(self.name, now=self._around.clock()))
                 while claimed is not None:
                     self._around.beats.beat(self.part)
-                    claimed = self._settle(claimed, self._attempt(claimed))
+                    end = self._attempt(claimed)
+                    claimed = self._settle(claimed, end) if end is not None else None
                 self._sleep(reader)
         finally:
             self._service.close()
@@ -112,21 +116,28 @@ class Lane:
             self.troubled = False
             self._around.health(self.part, "ok", "")
 
-    def _attempt(self, claimed: Claimed) -> Outcome | TriagedError:
+    def _attempt(self, claimed: Claimed) -> Outcome | TriagedError | None:
+        """Do it; None when stopped before it was clear how it ended, and then it stays `doing`."""
         try:
-            return self._service.perform(claimed.effect, partial(self._hand_over, claimed))
+            return self._service.perform(claimed.effect, self._crossing(claimed))
+        except Uncertain as error:
+            return self._found_after(claimed, error)
         except TriagedError as error:
             return error
         except Exception as error:
             log.exception("effect failed lane=%s effect=%d", self.name, claimed.row)
             return Uncertain(f"a fault of ours: {type(error).__name__}: {error}")
 
-    def _hand_over(self, claimed: Claimed) -> None:
-        """Commit the point of no return. Raises: Transient when that is not possible: then it must not be passed."""
-        try:
+    def _found_after(self, claimed: Claimed, error: Uncertain) -> Outcome | TriagedError | None:
+        """What became of an effect whose answer was lost, as after a kill: some servers fill Sent by themselves."""
+        found = self._look_up(dataclasses.replace(claimed, handed=True))
+        return error if isinstance(found, Uncertain) else found
+
+    def _crossing(self, claimed: Claimed) -> Crossing:
+        def commit() -> None:
             self._write(lambda rows: rows.hand_over(claimed, now=self._around.clock()))
-        except Exception as error:
-            raise Transient(f"the log cannot be written: {error}") from error
+
+        return Crossing(claimed, commit=commit, note=self._note)
 
     def _settle(self, claimed: Claimed, end: Outcome | TriagedError) -> Claimed | None:
         """Write down how it ended and, in the same commit, begin the next; None when nothing more is due."""
@@ -174,6 +185,8 @@ class Lane:
 
         While the outside cannot be asked, the answer is waited for: to do the effect again could do it twice.
         """
+        if claimed.handed and (words := noted(self._note, claimed)) is not None:
+            return Outcome(words)
         ask = patiently(self._around.stop, (Transient, LoginRefused), self._failed)
         try:
             found = ask(self._service.recover, claimed.effect, claimed.handed)
@@ -182,7 +195,7 @@ class Lane:
         except (Uncertain, Permanent) as error:
             return Uncertain(str(error))
         self._well()
-        return found or Transient("the service was killed before it was done", retry_after_s=0)
+        return found or Transient("it was begun and not done", retry_after_s=0)
 
     def _write(self, work: Callable[[Log], T]) -> T:
         return self._around.writer.submit(work).result()

@@ -26,7 +26,7 @@ from triaged.mail.compose import compose
 from triaged.mail.strict import faults
 from triaged.model import Address, Interval
 from triaged.playbook import local_words
-from triaged.ports import Calendar, Mailbox, Mailer
+from triaged.ports import Calendar, Crossing, Mailbox, Mailer
 
 
 class LaneService(Protocol):
@@ -35,8 +35,8 @@ class LaneService(Protocol):
     def connect(self) -> None:
         """Be ready to perform; cheap when it is."""
 
-    def perform(self, effect: Effect, hand_over: Callable[[], None]) -> Outcome:
-        """Do the effect; what cannot safely be done twice calls `hand_over` right before its point of no return.
+    def perform(self, effect: Effect, crossing: Crossing) -> Outcome:
+        """Do the effect; what cannot safely be done twice tells `crossing` of its point of no return.
 
         Raises: Transient, Permanent, Uncertain.
         """
@@ -45,7 +45,7 @@ class LaneService(Protocol):
     def recover(self, effect: Effect, handed: bool) -> Outcome | None:
         """What became of an effect that a kill interrupted: its outcome, or None when it must be done (again, safely).
 
-        handed: whether `hand_over` had been called.
+        handed: whether its `crossing` had begun.
 
         Raises: Uncertain when nobody can tell; Transient.
         """
@@ -69,14 +69,14 @@ class MailLane:
         """Connect and log in before an effect is begun, so that a dead server leaves nothing half done."""
         self._mailer.connect()
 
-    def perform(self, effect: Effect, hand_over: Callable[[], None]) -> Outcome:
+    def perform(self, effect: Effect, crossing: Crossing) -> Outcome:
         """Send the mail of the effect, after a last look at the octets that came back from the log (S26)."""
         assert isinstance(effect, SendAck | Notify | SendInvitation)
         if not isinstance(effect, Notify) and (why := self._refuses(effect.mail.recipient)) != "":
             raise Permanent(f"not sent: {why}")
         if found := faults(effect.mail):
             raise Permanent("not sent, the mail is not as it must be: " + "; ".join(found))
-        return Outcome(self._mailer.send(effect.mail, hand_over))
+        return Outcome(self._mailer.send(effect.mail, crossing))
 
     def recover(self, effect: Effect, handed: bool) -> Outcome | None:
         """A mail that was handed over is looked up by its Message-ID; any other was certainly not sent."""
@@ -85,8 +85,8 @@ class MailLane:
             return None
         sent = self._mailer.was_sent(effect.mail.message_id)
         if sent is None:
-            raise Uncertain("the service was killed while it was sent, and it is not found in Sent: did it arrive?")
-        return Outcome("sent before the service was killed; found again") if sent else None
+            raise Uncertain("it was handed over, no answer came, and it is not found in Sent: did it arrive?")
+        return Outcome("sent, though no answer came; found again") if sent else None
 
     def close(self) -> None:
         """Close the connection."""
@@ -113,7 +113,7 @@ class CalendarLane:
     def connect(self) -> None:
         """Nothing: each request stands alone."""
 
-    def perform(self, effect: Effect, _hand_over: Callable[[], None]) -> Outcome:
+    def perform(self, effect: Effect, _crossing: Crossing) -> Outcome:
         """Book the call, or find that it is booked already, and plan the invitation. Done twice: one event."""
         assert isinstance(effect, BookCall)
         now = self._clock()
@@ -199,7 +199,7 @@ class FilingLane:
             self._mailbox.connect()
             self._connected = True
 
-    def perform(self, effect: Effect, _hand_over: Callable[[], None]) -> Outcome:
+    def perform(self, effect: Effect, _crossing: Crossing) -> Outcome:
         """Move the message; one that is no longer there was moved by somebody."""
         assert isinstance(effect, FileMessage)
         try:

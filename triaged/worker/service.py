@@ -114,7 +114,7 @@ class Service:
         self._raws: queue.Queue[Raw] = queue.Queue(QUEUE)
         self._listed, self._list_told = ListFile(parts.list_path), ""
         self._failures: list[str] = []
-        self._connected: set[str] = set()
+        self._tried: set[str] = set()
         self._died: set[str] = set()
         self._processes: list[TriageProcess] = []
         self._counted = False
@@ -258,15 +258,15 @@ class Service:
             self._parts.log_path, self._raws, self._writer, self._stop, self._beats, self._health, utc_now
         )
         try:
-            watch(watched, around, once=once, connected=lambda: self._has_connected(part_of(watched)))
+            watch(watched, around, once=once, tried=lambda: self._has_tried(part_of(watched)))
         except TriagedError as error:  # once: told, not repeated
             self._failures.append(f"{part_of(watched)}: {error}")
             self._health(part_of(watched), "trouble", str(error))
 
     # --- while it runs ---
 
-    def _has_connected(self, part: str) -> None:
-        self._connected.add(part)
+    def _has_tried(self, part: str) -> None:
+        self._tried.add(part)
         self._wake.set()
 
     def _wake_lanes(self, names: frozenset[str]) -> None:
@@ -285,10 +285,10 @@ class Service:
         ready = False
         while not self._stop.is_set():
             self._beats.beat(SUPERVISOR)
-            if not ready and len(self._connected) == len(self._parts.watched):
+            if not ready and len(self._tried) == len(self._parts.watched):
                 ready = True
-                log.info("ready mailboxes=%d", len(self._connected))
-                systemd.notify(f"READY=1\nSTATUS=watching {len(self._connected)} mailboxes")
+                log.info("ready mailboxes=%d", len(self._tried))
+                systemd.notify(f"READY=1\nSTATUS=watching {len(self._tried)} mailboxes")
             if self._reload.is_set():
                 self._reload.clear()
                 self._load_anew()

@@ -44,7 +44,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What every watcher shares. connected: called once a mailbox has been looked at for the first time."""
+    """What every watcher shares."""
 
     log_path: Path
     raws: queue.Queue[Raw]
@@ -60,10 +60,11 @@ def part_of(watched: Watched) -> str:
     return f"mailbox {watched.mailbox.name}"
 
 
-def watch(watched: Watched, around: Surroundings, *, once: bool, connected: Callable[[], None]) -> None:
+def watch(watched: Watched, around: Surroundings, *, once: bool, tried: Callable[[], None]) -> None:
     """Watch until stopped, or look once. A server that fails is tried again with back-off, for ever.
 
-    once: a failure is not repeated but told by raising it. Raises: TriagedError (once only).
+    once: a failure is not repeated but told by raising it. tried: called when the mailbox was looked at, and when that
+    failed. Raises: TriagedError (once only).
     """
     part, mailbox = part_of(watched), watched.mailbox
     reader = Reader(around.log_path)
@@ -71,6 +72,7 @@ def watch(watched: Watched, around: Surroundings, *, once: bool, connected: Call
     def failed(error: BaseException, wait_s: float) -> None:
         around.beats.retire(part)  # a sleep of minutes is no hang
         around.health(part, "trouble", f"{error}; next try in {wait_s:.0f} s")
+        tried()
 
     def open_and_look() -> None:
         around.beats.beat(part)
@@ -87,7 +89,7 @@ def watch(watched: Watched, around: Surroundings, *, once: bool, connected: Call
             except RetryError:
                 return
             around.health(part, "ok", "")
-            connected()
+            tried()
             lost = _serve(watched, around, reader)
             if lost is not None:
                 around.health(part, "trouble", str(lost))
