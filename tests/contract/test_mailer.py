@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles.crossing import Crossing, nothing
 from tests.doubles.mailer import MemoryMailer
 from tests.servers.certificates import Certificate
 from tests.servers.dovecot import Dovecot
@@ -30,26 +31,6 @@ def outgoing(*, sender: str = "desk@example.test", body: bytes = b"Good day.\r\n
     message_id = f"<{uuid.uuid4().hex}@example.test>"
     head = f"From: desk@example.test\r\nTo: client@example.com\r\nMessage-ID: {message_id}\r\n\r\n".encode()
     return Outgoing(sender, "client@example.com", message_id, head + body)
-
-
-class Crossing:
-    """Keeps what it was told; `begins` raises `refusal`."""
-
-    def __init__(self, refusal: TriagedError | None = None) -> None:
-        self.told: list[str] = []
-        self._refusal = refusal
-
-    def begins(self) -> None:
-        if self._refusal is not None:
-            raise self._refusal
-        self.told.append("begins")
-
-    def ends(self, words: str) -> None:
-        self.told.append(words)
-
-
-nothing = Crossing()
-"""Where it does not matter."""
 
 
 DOTTED = b".\r\n..\r\n.hidden\r\nwords\r\n. \r\n\r\n.\r\nend\r\n"

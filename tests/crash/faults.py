@@ -106,7 +106,7 @@ FAULTS: dict[Callable[[], None], str] = {
     claim_says_done: "before SmtpMailer.send",
     locator_goes_first: "SQL INSERT INTO ",
     effects_go_after: "SQL INSERT OR IGNORE INTO",
-    sending_is_repeated: "after SmtpMailer.send",
+    sending_is_repeated: "after SMTP.send",
     no_mark_before_the_dot: "after SmtpMailer.send",
 }
 """Each fault with the moment at which it bites, so that few kills will do to show it."""

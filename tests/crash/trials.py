@@ -35,11 +35,22 @@ class Trial:
 
 
 class Bench:
-    """One kind of site, and its undisturbed run to compare with. may_doubt: a killed sending may stay unknown."""
+    """One kind of site, and its undisturbed run to compare with. may_doubt: a killed sending may stay unknown.
+
+    notes: whether the note of the server's yes outlives the kill; it may not outlive a power cut.
+    """
 
     def __init__(
-        self, nursery: Nursery, kind: Kind, folder: Path, *, may_doubt: bool, fault: str | None = None
+        self,
+        nursery: Nursery,
+        kind: Kind,
+        folder: Path,
+        *,
+        may_doubt: bool,
+        notes: bool = True,
+        fault: str | None = None,
     ) -> None:
+        self._notes = notes
         self._nursery, self._kind, self._folder, self._fault, self._may_doubt = nursery, kind, folder, fault, may_doubt
         site = self.new_site()
         failures = nursery.life(site.folder, trace="trace")
@@ -66,6 +77,9 @@ class Bench:
                 last = read_trace(site.folder / f"trace-{number}")[-1]
                 assert last == moment, f"died at {last} instead of {moment}: {self._nursery.said.read_text()[-2000:]}"
                 trial.killed_at.append(moment)
+                if not self._notes:
+                    for note in site.log.parent.glob("crossed-*"):
+                        note.unlink()
         self.bring_to_end(site, trial)
         return trial
 

@@ -29,7 +29,8 @@ EXPLAIN_NAMES = TRY_NAMES | set(
 )
 ACCOUNT_NAMES = set("account_id name domains addresses contacts manager tier contracts timezone language".split())
 STATUS_NAMES = set(
-    "running disk_full troubled parts breaker alerts mailboxes mails last_24_h further_copies unsure quarantined effects "
+    "running disk_full "
+    "troubled parts breaker alerts mailboxes mails last_24_h further_copies unsure quarantined effects "
     "waiting".split()
 )
 HELD = '\n[[rule]]\nname = "Look first"\nwhen.subject = "Held"\nthen.send = "approve"\n'

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles.crossing import nothing
 from tests.e2e.site import mail, make_site, running, wait_for
 from tests.faults.proxy import running_proxy
 from tests.servers.certificates import Authority, Certificate
@@ -48,7 +49,7 @@ def send_mail(port: int, ca_file: Path, security: str) -> None:
     settings = SmtpSettings("localhost", port, security, "desk", SECRET, str(ca_file), timeout_s=3)  # type: ignore[arg-type]
     mailer = SmtpMailer(settings, sent=None)
     try:
-        mailer.send(MAIL, lambda: None)
+        mailer.send(MAIL, nothing)
     finally:
         mailer.close()
 
@@ -225,7 +226,7 @@ def test_through_the_same_proxy_all_is_well_when_it_changes_nothing(smtp_server:
     with running_proxy(smtp_server.port) as proxy:
         settings = dataclasses.replace(smtp_server.settings(), port=proxy.port)
         mailer = SmtpMailer(settings, sent=None)
-        mailer.send(MAIL, lambda: None)
+        mailer.send(MAIL, nothing)
         mailer.close()
         assert told([bytes(proxy.heard)]) == [], "within TLS"
     assert [taken.octets for taken in smtp_server.mails] == [MAIL.octets]

@@ -1,4 +1,4 @@
-"""F13: a million mutated mails, a million hostile answers, structures of 20 MB; the short runs stand in `tests/fuzz`."""
+"""F13: a million mutated mails, a million hostile answers, structures of 20 MB; short runs are in `tests/fuzz`."""
 
 from __future__ import annotations
 

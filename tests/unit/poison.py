@@ -1,4 +1,4 @@
-"""A configuration in, its playbook out, built in a triage process that some mails hang, exhaust or kill: a planted fault.
+"""A configuration in, its playbook out, built in a triage process that some mails hang, exhaust or kill (planted).
 
 No mail known to us does that any more, nor can a template; what if one did is still to be shown.
 """
