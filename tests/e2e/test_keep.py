@@ -34,8 +34,6 @@ def said(site: Site, *arguments: str, code: int = 0) -> str:
 
 def test_a_restore_of_a_live_backup_answers_nobody_twice(tmp_path: Path) -> None:
     site = make_site(tmp_path / "site")
-    settings = site.config.read_text(encoding="utf-8").replace("[limits]\n", "[limits]\ndomain_per_hour = 100\n")
-    site.config.write_text(settings, encoding="utf-8")
     file = tmp_path / "monday.tar"
     with running(site):
         for number in range(20):

@@ -221,7 +221,7 @@ def test_what_the_server_had_taken_is_known_without_asking(path: Path) -> None:
         assert claimed is not None
         log.hand_over(claimed, now=utc_now())
     log.close()
-    Crossing(claimed, commit=lambda: None, note=path.parent / "crossed-mail").ends("250 taken")
+    Crossing(claimed, commit=lambda: None, path=path.parent / "crossed-mail").ends("250 taken")
     mailer = ForgetfulMailer(unasked=[Permanent("nobody may ask")])
     with running(path, mailer, until=ended) as effect:
         assert (effect.state, effect.detail) == ("done", "250 taken")
@@ -234,7 +234,7 @@ def test_the_note_of_another_try_tells_nothing(path: Path) -> None:
     [claimed] = log.doing("mail")
     log.close()
     for other in (dataclasses.replace(claimed, attempts=2), dataclasses.replace(claimed, row=99)):
-        Crossing(other, commit=lambda: None, note=path.parent / "crossed-mail").ends("250 taken")
+        Crossing(other, commit=lambda: None, path=path.parent / "crossed-mail").ends("250 taken")
         assert noted(path.parent / "crossed-mail", claimed) is None
     with running(path, MemoryMailer(can_tell=False), until=ended) as effect:
         assert effect.state == "person"

@@ -1,17 +1,12 @@
-"""Mails about to be read in, a note on disk out: a mail that takes the whole service down with it is known afterwards.
-
-The note is not synced: what a crash of ours leaves is what matters, and that the page cache keeps (a power cut is not
-the mail's doing).
-"""
+"""Mails about to be read in, a note on disk out: a mail that took the whole service down is known afterwards."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from triaged.model import Locator, Raw
+from triaged.worker import note
 
 MAX_DEATHS = 3
 """Times the service may die with a mail in hand before it is set aside unread; after the first it is read alone."""
@@ -21,7 +16,6 @@ class InHand:
     """One intake's note. deaths: how often the service died with a mail in hand, by the note it finds at its start."""
 
     def __init__(self, path: Path) -> None:
-        path.touch(mode=0o600)
         self._path = path
         self._deaths = _read(path)
 
@@ -32,19 +26,13 @@ class InHand:
     def take(self, raws: Sequence[Raw]) -> None:
         """These are being read from now on."""
         held = {_name(raw.locator): self.deaths(raw.locator) + 1 for raw in raws}
-        self._write({**self._deaths, **held})
+        note.put(self._path, {**self._deaths, **held})
 
     def put_down(self, raws: Sequence[Raw]) -> None:
         """These were read, or set aside: whatever kills the service now, it is not they."""
         for raw in raws:
             self._deaths.pop(_name(raw.locator), None)
-        self._write(self._deaths)
-
-    def _write(self, deaths: dict[str, int]) -> None:
-        with suppress(OSError):  # a full disk: the commit that follows tells of it, and the old note stays
-            draft = self._path.with_suffix(".new")
-            draft.write_text(json.dumps(deaths), encoding="utf-8")
-            draft.replace(self._path)
+        note.put(self._path, self._deaths)
 
 
 def _name(locator: Locator) -> str:
@@ -52,9 +40,8 @@ def _name(locator: Locator) -> str:
 
 
 def _read(path: Path) -> dict[str, int]:
-    """What the note says; nothing when there is none or the kill came while it was written."""
-    with suppress(OSError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return {name: count for name, count in found.items() if isinstance(count, int)}
-    return {}
+    """What the note says; nothing when it cannot be understood."""
+    found = note.get(path)
+    if not isinstance(found, dict):
+        return {}
+    return {name: count for name, count in found.items() if isinstance(count, int)}

@@ -137,7 +137,7 @@ class Lane:
         def commit() -> None:
             self._write(lambda rows: rows.hand_over(claimed, now=self._around.clock()))
 
-        return Crossing(claimed, commit=commit, note=self._note)
+        return Crossing(claimed, commit=commit, path=self._note)
 
     def _settle(self, claimed: Claimed, end: Outcome | TriagedError) -> Claimed | None:
         """Write down how it ended and, in the same commit, begin the next; None when nothing more is due."""

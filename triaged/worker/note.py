@@ -1,0 +1,27 @@
+"""A value in, a small file out, and back: what a kill must not make us forget, and a power cut may.
+
+Not synced: the page cache outlives a kill of ours, and costs no commit. Whole or not at all, for its owner only.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def put(path: Path, value: Any) -> None:
+    """Replace the note. Never raises: on a full disk the old one stays, and the commit that follows tells of it."""
+    draft = path.with_suffix(".new")
+    with suppress(OSError):
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(value), encoding="utf-8")
+        draft.replace(path)
+
+
+def get(path: Path) -> Any:
+    """What the note says; None when there is none that can be read."""
+    with suppress(OSError, ValueError):
+        return json.loads(path.read_text(encoding="utf-8"))
+    return None
