@@ -253,7 +253,7 @@ def test_the_commands(web: WebSink, post: MailSink, tmp_path: Path) -> None:
 
 def test_the_breaker_is_told_and_shown_until_a_person_closes_it(web: WebSink, tmp_path: Path) -> None:
     site = told_site(tmp_path, web.url)
-    change(site, "[limits]\n", "[limits]\nbreaker_per_hour = 3\n")
+    change(site, "breaker_per_hour = 1000\n", "breaker_per_hour = 3\n")
     with running(site) as worker:
         for number in range(6):
             site.drop(str(number), mail(f"Matter {number}", sender=f"p{number}@many.example"))
