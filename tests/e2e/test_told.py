@@ -65,7 +65,7 @@ def rounds(worker: Worker, site: Site, count: int = 2) -> None:
 def alive(site: Site) -> int:
     reader = site.reader()
     try:
-        return int(reader._all("SELECT max(alive_at) FROM run")[0][0] or 0)
+        return int(reader.select("SELECT max(alive_at) FROM run")[0][0] or 0)
     finally:
         reader.close()
 

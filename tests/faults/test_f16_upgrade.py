@@ -19,6 +19,7 @@ from tests.crash.points import Point, read_trace
 from tests.crash.sites import pattern_site
 from tests.faults.ground import Ground
 from triaged.errors import Permanent
+from triaged.log.read import Reader
 from triaged.log.schema import migrations
 from triaged.log.store import Log, connect
 
@@ -111,6 +112,18 @@ def test_an_older_version_refuses_a_newer_log(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(Permanent, match="later version"):
         Log(path)
+
+
+def test_a_log_of_an_earlier_version_is_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "state/triaged.db"
+    Log(path).close()
+    with closing(Reader(path)) as reader:
+        assert not reader.is_outdated()
+    db = connect(path)
+    db.execute("DELETE FROM _sqlite_migrations WHERE name <> 'm001_tables'")
+    db.close()
+    with closing(Reader(path)) as reader:
+        assert reader.is_outdated()
 
 
 def long_run(folder: Path) -> None:

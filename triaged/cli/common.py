@@ -65,6 +65,8 @@ def reader_of(config: Config) -> Iterator[Reader]:
     except FileNotFoundError:
         fail(f"there is no log in {config.state_dir} yet; 'triaged run --once' makes it")
     try:
+        if reader.is_outdated():
+            fail("an earlier version made the log; it is brought up to date when the worker starts: restart it")
         yield reader
     finally:
         reader.close()

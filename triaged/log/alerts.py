@@ -77,7 +77,7 @@ def alerts(reader: Reader) -> dict[str, Alert]:
     """Every condition that there ever was, by key. Raises: Permanent when the log cannot be read."""
     columns = "key, what, severity, words, step, since_at, cleared_at, heard_step, heard_at, failed"
     with _readable():
-        rows = reader._all(f"SELECT {columns} FROM alert ORDER BY since_at")  # noqa: S608 - names of ours
+        rows = reader.select(f"SELECT {columns} FROM alert ORDER BY since_at")  # noqa: S608 - names of ours
     return {
         row[0]: Alert(
             key=row[0],
@@ -154,7 +154,7 @@ def has_run(path: Path) -> bool:
 
 def runs(reader: Reader, *, limit: int = 2) -> tuple[RunRow, ...]:
     """The latest runs, newest first."""
-    rows = reader._all("SELECT started_at, alive_at, ended_at FROM run ORDER BY id DESC LIMIT ?", (limit,))
+    rows = reader.select("SELECT started_at, alive_at, ended_at FROM run ORDER BY id DESC LIMIT ?", (limit,))
     return tuple(RunRow(from_ms(row[0]), from_ms(row[1]), _moment(row[2])) for row in rows)
 
 
@@ -182,7 +182,7 @@ def mark_canaries(log: Log, *, older: datetime) -> None:
 
 def unmarked_canaries(reader: Reader) -> bool:
     """Whether a canary arrived that is not marked yet."""
-    rows = reader._all(
+    rows = reader.select(
         "SELECT 1 FROM canary CROSS JOIN message ON message.message_id = canary.message_id "
         "WHERE message.message_id <> '' AND message.state = 'triaged' LIMIT 1"  # so that the index is used
     )
@@ -191,7 +191,7 @@ def unmarked_canaries(reader: Reader) -> bool:
 
 def last_canary(reader: Reader) -> datetime | None:
     """When the latest canary was sent."""
-    return _moment(reader._all("SELECT max(sent_at) FROM canary")[0][0])
+    return _moment(reader.select("SELECT max(sent_at) FROM canary")[0][0])
 
 
 # --- facts ---
@@ -206,13 +206,13 @@ def log_facts(
     """
     with _readable():
         # The plus keeps SQLite on the small partial index of what waits.
-        stuck, waiting = reader._all(
+        stuck, waiting = reader.select(
             "SELECT count(*) FILTER (WHERE state = 'person' AND +kind <> 'ask'), "
             "count(*) FILTER (WHERE (state = 'held' OR +kind = 'ask') AND created_at < ?) "
             "FROM effect INDEXED BY effect_waiting WHERE state IN ('held', 'person')",
             (to_ms(waiting_before),),
         )[0]
-        quarantined, bounced = reader._all(
+        quarantined, bounced = reader.select(
             "SELECT (SELECT count(*) FROM message INDEXED BY message_quarantined WHERE state = 'quarantined'), "
             "(SELECT count(*) FROM bad_address WHERE since_at > ?)",
             (to_ms(bounced_after),),
@@ -240,7 +240,7 @@ def _readable() -> Iterator[None]:
 
 
 def _canary_lost(reader: Reader, before: datetime) -> datetime | None:
-    rows = reader._all(
+    rows = reader.select(
         "SELECT sent_at, EXISTS (SELECT 1 FROM message WHERE message_id <> '' AND message_id = canary.message_id) "
         "FROM canary WHERE sent_at <= ? ORDER BY sent_at DESC LIMIT 1",
         (to_ms(before),),
@@ -252,14 +252,14 @@ def last_mail(reader: Reader, mailbox: str) -> datetime | None:
     """When the latest mail came into a mailbox; canaries do not count. Raises: Permanent when it cannot be read."""
     sql = "SELECT received_at FROM message WHERE mailbox = ? AND state <> 'canary' ORDER BY received_at DESC LIMIT 1"
     with _readable():
-        rows = reader._all(sql, (mailbox,))
+        rows = reader.select(sql, (mailbox,))
     return _moment(rows[0][0]) if rows else None
 
 
 def busy_hours(reader: Reader, mailbox: str, *, since: datetime) -> tuple[int, ...]:
     """The hours, counted from 1970 in UTC, in which mail came into a mailbox, in order. Raises: Permanent."""
     with _readable():
-        rows = reader._all(
+        rows = reader.select(
             "SELECT DISTINCT received_at / 3600000 FROM message WHERE mailbox = ? AND received_at >= ? "
             "AND state <> 'canary' ORDER BY 1",
             (mailbox, to_ms(since)),

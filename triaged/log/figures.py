@@ -47,33 +47,33 @@ class Figures:
 
 def figures(reader: Reader, *, now: datetime) -> Figures:
     """Count; index-only where the log is large."""
-    mails = reader._all(
+    mails = reader.select(
         "SELECT mailbox, coalesce(json_extract(categories, '$[0]'), 'other'), state, sum(number) FROM "
         "(SELECT mailbox, categories, state, count(*) AS number FROM message INDEXED BY message_figures "
         "GROUP BY 1, 2, 3) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     )
-    machines = reader._all(
+    machines = reader.select(
         "SELECT count(*) FROM message INDEXED BY message_figures WHERE automatic = 'machine' AND state = 'triaged'"
     )[0][0]
     hour = timedelta(hours=1)
-    acks = reader._all(
+    acks = reader.select(
         "SELECT count(*) FROM answered JOIN effect ON effect.id = answered.effect WHERE answered.kind = 'ack' "
         "AND effect.state = 'done' AND leaves_at BETWEEN ? AND ?",
         (to_ms(now - hour), to_ms(now)),
     )[0][0]
-    started, crashed = reader._all(
+    started, crashed = reader.select(
         "SELECT count(*), count(*) FILTER (WHERE ended_at IS NULL AND id < (SELECT max(id) FROM run)) FROM run"
     )[0]
-    newest = reader._all(
+    newest = reader.select(
         "SELECT mailbox, max(received_at) FROM message INDEXED BY message_figures WHERE state <> 'canary' GROUP BY 1"
     )
     return Figures(
         mails=tuple((row[0], row[1], row[2], row[3]) for row in mails),
         effects=tuple(
             (row[0], row[1], row[2])
-            for row in reader._all("SELECT kind, state, count(*) FROM effect GROUP BY 1, 2 ORDER BY 1, 2")
+            for row in reader.select("SELECT kind, state, count(*) FROM effect GROUP BY 1, 2 ORDER BY 1, 2")
         ),
-        withheld=(("machine", machines), *((row[0], row[1]) for row in reader._all(_WITHHELD))),
+        withheld=(("machine", machines), *((row[0], row[1]) for row in reader.select(_WITHHELD))),
         acks_per_hour=acks,
         newest=tuple((row[0], from_ms(row[1])) for row in newest),
         lags_s=_lags_s(reader, now - hour),
@@ -84,7 +84,7 @@ def figures(reader: Reader, *, now: datetime) -> Figures:
 
 def _lags_s(reader: Reader, since: datetime) -> dict[str, tuple[float, ...]]:
     found: dict[str, list[float]] = {}
-    rows = reader._all(
+    rows = reader.select(
         "SELECT mailbox, logged_at, received_at FROM message ORDER BY id DESC LIMIT ?",
         (LAG_MAILS,),
     )

@@ -133,7 +133,7 @@ def release(log: Log, effects: Iterable[int], *, who: str, now: datetime) -> Cou
 
 def modes(reader: Reader) -> dict[str, Mode]:
     """Every mailbox that has a row or a mail, by name."""
-    rows = reader._all(
+    rows = reader.select(
         "WITH known AS (SELECT name FROM mailbox UNION SELECT DISTINCT mailbox FROM message) "
         "SELECT known.name, enabled_at, cut_off_at, coalesce(by, ''), "
         "(SELECT count(*) FROM message WHERE mailbox = known.name), "
@@ -165,7 +165,7 @@ def observed_mails(reader: Reader, mailbox: str, *, since: datetime) -> list[Obs
     """Mails received since that were logged while the mailbox was only observed, and of which nothing was let go since;
     oldest first, no quarantined ones."""
     changes = _changes(reader, mailbox)
-    rows = reader._all(
+    rows = reader.select(
         "SELECT message.id, reference, received_at, logged_at, sender, subject, message_id, automatic, categories, "
         "(SELECT json_extract(decision, '$.acknowledge') FROM decision WHERE decision.message = message.id "
         " ORDER BY decision.id DESC LIMIT 1), "
@@ -202,12 +202,12 @@ def observed_mails(reader: Reader, mailbox: str, *, since: datetime) -> list[Obs
 
 def _changes(reader: Reader, mailbox: str) -> list[tuple[int, bool]]:
     """When the mailbox was enabled (True) or put back (False), in ms, oldest first."""
-    rows = reader._all(
+    rows = reader.select(
         "SELECT at, name = 'mailbox.enabled' FROM event WHERE name IN ('mailbox.enabled', 'mailbox.observed') "
         "AND detail LIKE ? ESCAPE '\\' ORDER BY id",
         (mailbox.replace("_", "\\_") + " %",),
     )
-    migrated = reader._all("SELECT 0, 1 FROM mailbox WHERE name = ? AND by = 'migration'", (mailbox,))
+    migrated = reader.select("SELECT 0, 1 FROM mailbox WHERE name = ? AND by = 'migration'", (mailbox,))
     return [(at, bool(enabled)) for at, enabled in (*migrated, *rows)]
 
 

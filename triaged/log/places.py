@@ -37,7 +37,7 @@ class SentEffect:
 
 def placed(reader: Reader, mailbox: str) -> list[Placed]:
     """Every place in a mailbox that the log knows."""
-    rows = reader._all(
+    rows = reader.select(
         "SELECT folder, locator.key, message.id, message_id, received_at, EXISTS (SELECT 1 FROM effect "
         " WHERE effect.message = message.id AND kind = 'file' AND effect.state = 'done' AND detail LIKE 'moved to %' "
         " AND json_extract(payload, '$.locator.key') = locator.key) "
@@ -52,7 +52,7 @@ def placed(reader: Reader, mailbox: str) -> list[Placed]:
 
 def sent_effects(reader: Reader) -> list[SentEffect]:
     """Every effect that sends a mail, of all mailboxes."""
-    rows = reader._all(
+    rows = reader.select(
         "SELECT message, kind, state, external_id, changed_at FROM effect "
         "WHERE kind IN ('ack', 'notify', 'invitation') AND external_id <> '' ORDER BY id"
     )
@@ -61,5 +61,5 @@ def sent_effects(reader: Reader) -> list[SentEffect]:
 
 def cursor_moved(reader: Reader, mailbox: str, folder: str) -> datetime | None:
     """When the cursor last moved; None while there is none."""
-    rows = reader._all("SELECT changed_at FROM cursor WHERE mailbox = ? AND folder = ?", (mailbox, folder))
+    rows = reader.select("SELECT changed_at FROM cursor WHERE mailbox = ? AND folder = ?", (mailbox, folder))
     return from_ms(rows[0][0]) if rows else None

@@ -39,7 +39,7 @@ class Mended:
 
 def quarantined(reader: Reader) -> list[QuarantinedRow]:
     """Every mail in quarantine, oldest first."""
-    rows = reader._all(
+    rows = reader.select(
         "SELECT message.id, mailbox, received_at, logged_at, "
         "(SELECT detail FROM event WHERE event.message = message.id AND name IN ('quarantined', 'quarantine.retried') "
         " ORDER BY event.id DESC LIMIT 1), size_bytes, length(octets) "
@@ -47,7 +47,7 @@ def quarantined(reader: Reader) -> list[QuarantinedRow]:
     )
     found = []
     for row, mailbox, received_at, logged_at, cause, size_bytes, kept_bytes in rows:
-        places = reader._all(
+        places = reader.select(
             "SELECT mailbox, folder, key FROM locator WHERE message = ? ORDER BY seen_at DESC, key DESC", (row,)
         )
         found.append(
@@ -67,7 +67,7 @@ def quarantined(reader: Reader) -> list[QuarantinedRow]:
 
 def octets_of(reader: Reader, row: QuarantinedRow) -> bytes | None:
     """What the log has of the mail; None when retention took it."""
-    rows = reader._all("SELECT octets FROM octets WHERE message = ?", (row.id,))
+    rows = reader.select("SELECT octets FROM octets WHERE message = ?", (row.id,))
     return bytes(rows[0][0]) if rows else None
 
 

@@ -13,6 +13,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite
 
 from triaged.decision import Decision
 from triaged.log.encode import DECISION, MESSAGE, from_ms, to_ms
+from triaged.log.schema import newest
 from triaged.model import Account, Contact, Contract, Message
 
 
@@ -133,7 +134,12 @@ class Reader:
         """Close the connection."""
         self._db.close()
 
-    def _all(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def is_outdated(self) -> bool:
+        """Whether an earlier version made the log and no worker of this one has brought it up to date yet."""
+        return len(self.select("SELECT 1 FROM _sqlite_migrations WHERE name = ?", (newest(),))) == 0
+
+    def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one SELECT; for this room only."""
         rows: list[tuple[Any, ...]] = self._db.execute(sql, parameters).fetchall()
         return rows
 
@@ -141,14 +147,14 @@ class Reader:
 
     def cursor(self, mailbox: str, folder: str) -> str | None:
         """The highest contiguously committed key, or None."""
-        rows = self._all("SELECT key FROM cursor WHERE mailbox = ? AND folder = ?", (mailbox, folder))
+        rows = self.select("SELECT key FROM cursor WHERE mailbox = ? AND folder = ?", (mailbox, folder))
         return str(rows[0][0]) if rows else None
 
     def unlogged(self, mailbox: str, folder: str, keys: Sequence[str]) -> list[str]:
         """Those of `keys` that have no row yet, in their order."""
         known = {
             row[0]
-            for row in self._all(
+            for row in self.select(
                 "SELECT locator.key FROM json_each(?) AS wanted JOIN locator ON locator.mailbox = ? "
                 "AND locator.folder = ? AND locator.key = wanted.value",
                 (json.dumps(list(keys)), mailbox, folder),
@@ -160,7 +166,7 @@ class Reader:
         """Accounts of the mails, received or sent by us, that these Message-IDs name; each once, in no order."""
         if len(message_ids) == 0:
             return ()
-        rows = self._all(
+        rows = self.select(
             "WITH wanted AS (SELECT value FROM json_each(?)) "
             "SELECT account_id FROM message WHERE message_id <> '' AND message_id IN (SELECT value FROM wanted) "
             "UNION SELECT account_id FROM effect JOIN message ON message.id = effect.message "
@@ -171,20 +177,20 @@ class Reader:
 
     def accounts_revision(self) -> int:
         """Grows with every change of the accounts."""
-        return int(self._all("SELECT value FROM meta WHERE name = 'accounts_revision'")[0][0])
+        return int(self.select("SELECT value FROM meta WHERE name = 'accounts_revision'")[0][0])
 
     def next_due_ms(self, lane: str) -> int | None:
         """When the lane's next owed effect may be done, in ms since 1970; None when nothing is owed."""
-        rows = self._all("SELECT min(not_before_at) FROM effect WHERE lane = ? AND state = 'owed'", (lane,))
+        rows = self.select("SELECT min(not_before_at) FROM effect WHERE lane = ? AND state = 'owed'", (lane,))
         return rows[0][0] if rows else None
 
     def located(self) -> int:
         """How many messages were seen on servers and have their row, copies counted."""
-        return int(self._all("SELECT count(*) FROM locator")[0][0])
+        return int(self.select("SELECT count(*) FROM locator")[0][0])
 
     def busy_lanes(self, *, now: datetime) -> frozenset[str]:
         """Lanes with an effect that is due or begun."""
-        rows = self._all(
+        rows = self.select(
             "SELECT DISTINCT lane FROM effect WHERE state = 'doing' OR (state = 'owed' AND not_before_at <= ?)",
             (to_ms(now),),
         )
@@ -213,12 +219,12 @@ class Reader:
                 timezone=row[4],
                 language=row[5],
             )
-            for row in self._all("SELECT account_id, name, manager, tier, timezone, language FROM account ORDER BY 1")
+            for row in self.select("SELECT account_id, name, manager, tier, timezone, language FROM account ORDER BY 1")
         )
 
     def _by_account(self, sql: str) -> dict[str, list[tuple[Any, ...]]]:
         found: dict[str, list[tuple[Any, ...]]] = {}
-        for account_id, *rest in self._all(sql):
+        for account_id, *rest in self.select(sql):
             found.setdefault(account_id, []).append(tuple(rest))
         return found
 
@@ -258,7 +264,7 @@ class Reader:
             where.append(f"id IN ({found})")
             values.append(search)
         try:
-            rows = self._all(f"{_ROWS} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*values, limit))
+            rows = self.select(f"{_ROWS} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*values, limit))
         except sqlite3.OperationalError as error:
             if search is None:
                 raise
@@ -267,30 +273,30 @@ class Reader:
 
     def row(self, message: int) -> LogRow | None:
         """One mail's line."""
-        rows = self._all(f"{_ROWS} WHERE id = ?", (message,))
+        rows = self.select(f"{_ROWS} WHERE id = ?", (message,))
         return _log_row(rows[0]) if rows else None
 
     def find(self, text: str) -> int | None:
         """The row of a mail by its number or its reference (`T-7K3M9QX`, any case)."""
         if text.isdecimal():
-            rows = self._all("SELECT id FROM message WHERE id = ?", (int(text),))
+            rows = self.select("SELECT id FROM message WHERE id = ?", (int(text),))
         else:
-            rows = self._all("SELECT id FROM message WHERE reference = ?", (text.upper(),))
+            rows = self.select("SELECT id FROM message WHERE reference = ?", (text.upper(),))
         return int(rows[0][0]) if rows else None
 
     def message(self, message: int) -> Message | None:
         """The mail as it was read; None when it is quarantined or unknown."""
-        rows = self._all("SELECT parsed FROM message WHERE id = ? AND parsed <> ''", (message,))
+        rows = self.select("SELECT parsed FROM message WHERE id = ? AND parsed <> ''", (message,))
         return MESSAGE.validate_json(rows[0][0]) if rows else None
 
     def decision(self, message: int) -> Decision | None:
         """The latest decision about a mail, without its effects (see `effects`)."""
-        rows = self._all("SELECT decision FROM decision WHERE message = ? ORDER BY id DESC LIMIT 1", (message,))
+        rows = self.select("SELECT decision FROM decision WHERE message = ? ORDER BY id DESC LIMIT 1", (message,))
         return DECISION.validate_json(rows[0][0]) if rows else None
 
     def effects(self, message: int) -> list[EffectRow]:
         """What was planned and done for a mail, in order."""
-        rows = self._all(
+        rows = self.select(
             "SELECT id, kind, state, attempts, not_before_at, detail, payload FROM effect "
             "WHERE message = ? ORDER BY id",
             (message,),
@@ -299,19 +305,19 @@ class Reader:
 
     def events(self, message: int) -> list[EventRow]:
         """A mail's story, in order."""
-        rows = self._all("SELECT at, name, detail FROM event WHERE message = ? ORDER BY id", (message,))
+        rows = self.select("SELECT at, name, detail FROM event WHERE message = ? ORDER BY id", (message,))
         return [EventRow(from_ms(row[0]), row[1], row[2]) for row in rows]
 
     def events_named(self, name: str) -> list[EventRow]:
         """Every event of a name, in order."""
-        rows = self._all("SELECT at, name, detail FROM event WHERE name = ? ORDER BY id", (name,))
+        rows = self.select("SELECT at, name, detail FROM event WHERE name = ? ORDER BY id", (name,))
         return [EventRow(from_ms(row[0]), row[1], row[2]) for row in rows]
 
     def waiting(self) -> list[tuple[int, str, str, str, str]]:
         """Effects that wait for a person: message row, kind, state, subject, detail; oldest first."""
         return [
             (row[0], row[1], row[2], row[3], row[4])
-            for row in self._all(
+            for row in self.select(
                 "SELECT message.id, effect.kind, effect.state, message.subject, "
                 "CASE WHEN effect.kind = 'ask' THEN json_extract(payload, '$.question') ELSE detail END "
                 "FROM effect JOIN message ON message.id = effect.message "
@@ -321,12 +327,12 @@ class Reader:
 
     def breaker(self) -> BreakerRow:
         """Whether the breaker is open."""
-        rows = self._all("SELECT opened_at, why FROM breaker WHERE closed_at IS NULL")
+        rows = self.select("SELECT opened_at, why FROM breaker WHERE closed_at IS NULL")
         return BreakerRow(from_ms(rows[0][0]), rows[0][1]) if rows else BreakerRow(None, "")
 
     def held_back(self) -> list[HeldRow]:
         """What limits hold back until a person decides, oldest first."""
-        rows = self._all(
+        rows = self.select(
             "SELECT message, kind, sender, subject, detail FROM effect JOIN message ON message.id = effect.message "
             "WHERE effect.state = 'held' AND intended = 'owed' ORDER BY effect.id"
         )
@@ -334,7 +340,7 @@ class Reader:
 
     def bounced(self) -> list[BouncedRow]:
         """Addresses whose mail came back, oldest first."""
-        rows = self._all(
+        rows = self.select(
             "SELECT message, sender, since_at, why FROM bad_address JOIN message ON message.id = bad_address.message "
             "ORDER BY since_at"
         )
@@ -342,19 +348,19 @@ class Reader:
 
     def health(self) -> list[HealthRow]:
         """Every part of the worker that has reported."""
-        rows = self._all("SELECT part, state, detail, since_at FROM health ORDER BY part")
+        rows = self.select("SELECT part, state, detail, since_at FROM health ORDER BY part")
         return [HealthRow(row[0], row[1], row[2], from_ms(row[3])) for row in rows]
 
     def counts(self, *, since_ms: int) -> Counts:
         """What the log holds; `today` counts mails logged since then."""
-        one = self._all(
+        one = self.select(
             "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM message WHERE received_at >= ?), "
             "(SELECT count(*) FROM locator WHERE message IS NOT NULL) - (SELECT count(*) FROM message), "
             "(SELECT count(*) FROM message WHERE state = 'quarantined'), "
             "(SELECT count(*) FROM message WHERE sure = 0 AND state = 'triaged')",
             (since_ms,),
         )[0]
-        effects = self._all("SELECT kind, state, count(*) FROM effect GROUP BY 1, 2 ORDER BY 1, 2")
+        effects = self.select("SELECT kind, state, count(*) FROM effect GROUP BY 1, 2 ORDER BY 1, 2")
         kinds = tuple((row[0], row[1], row[2]) for row in effects)
         return Counts(one[0], one[1], one[2], one[3], one[4], kinds)
 

@@ -282,6 +282,11 @@ def m004_keep(db: Database) -> None:
         db.execute(statement)
 
 
+def newest() -> str:
+    """The name of the last migration."""
+    return list(migrations.pending(Database(memory=True)))[-1].name
+
+
 def refuse_newer(db: Database) -> None:
     """A log that a later version has changed is not touched by this one. Raises: Permanent."""
     known = {each.name for each in migrations.pending(Database(memory=True))}

@@ -37,7 +37,7 @@ class Status:
 
 def status_of(reader: Reader, *, running: bool, disk_full: bool, mailboxes: tuple[str, ...], since: datetime) -> Status:
     """How it stands. mailboxes: the configured ones; since: from when on mails count as recent."""
-    enabled = {row[0]: row[1] for row in reader._all("SELECT name, enabled_at FROM mailbox")}
+    enabled = {row[0]: row[1] for row in reader.select("SELECT name, enabled_at FROM mailbox")}
     return Status(
         running=running,
         disk_full=disk_full,

@@ -73,15 +73,7 @@ def _parse(raw: Raw, border: Border) -> Message:
     defects = [ONLY_HEAD] if len(raw.octets) < raw.size_bytes else []
     if len(raw.octets) > MAX_MAIL_BYTES:
         defects.append("the mail is over the limit")
-    root, broken = mime.read(octets)
-    defects += broken
-    fields, parts = root.fields, list(_flat(root))
-    if (inner := _head_below(root)) is not None:
-        above = root.fields
-        fields, (root, more) = inner, mime.read(octets, root.start)
-        root.fields = Fields(root.fields.items + above.items)  # a machine may have said so in either
-        defects += [BROKEN_HEAD, *more]
-        parts = list(_flat(root))
+    root, fields, parts = _structure(octets, defects)
     hint = _charset_hint(parts)
     text, attachments = _text_and_attachments(root, defects)
     if not text.strip() and not attachments:
@@ -132,6 +124,19 @@ def _parse(raw: Raw, border: Border) -> Message:
         size_bytes=raw.size_bytes,
         bounce=read_bounce(root, own=own_parts(root), text=text, automatic=by_whom),
     )
+
+
+def _structure(octets: bytes, defects: list[str]) -> tuple[Part, Fields, list[Part]]:
+    """The mail's parts, the fields that count, and all parts flat; a head broken off by an empty line is mended."""
+    root, broken = mime.read(octets)
+    defects += broken
+    if (inner := _head_below(root)) is None:
+        return root, root.fields, list(_flat(root))
+    above = root.fields
+    root, more = mime.read(octets, root.start)
+    root.fields = Fields(root.fields.items + above.items)  # a machine may have said so in either
+    defects += [BROKEN_HEAD, *more]
+    return root, inner, list(_flat(root))
 
 
 def _first_lines(quoted: str, defects: list[str]) -> str:
