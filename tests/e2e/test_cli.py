@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import json
 import subprocess
 import sys
@@ -273,3 +274,57 @@ def test_try_reads_every_mail_there_is(shared_mail: list[Path], tmp_path: Path) 
     machines = [each for each in found if each["automatic"]["is"]]
     assert len(machines) > 250
     assert not any(each["acknowledge"]["would_send"] for each in machines)
+
+
+REPORT = """From: Mail Delivery System <MAILER-DAEMON@mx.desk.example>
+To: desk@example.test
+Subject: Undelivered Mail Returned to Sender
+Date: Sun, 22 Nov 2026 09:00:00 +0000
+Message-ID: <report.1@mx.desk.example>
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="=_b"
+
+--=_b
+Content-Type: text/plain
+
+This is the mail system. Your message could not be delivered.
+--=_b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.desk.example
+
+Final-Recipient: rfc822; ann@example.test
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 no such user
+
+--=_b
+Content-Type: text/rfc822-headers
+
+Message-ID: {message_id}
+--=_b--
+"""
+
+
+def test_an_address_that_an_answer_came_back_from(tmp_path: Path) -> None:
+    site = make_site(tmp_path / "site")
+    site.drop("1", mail("First"))
+    site.run_once()
+    [sent] = site.outgoing()
+    message_id = email.message_from_bytes(sent.read_bytes())["Message-ID"]
+    site.drop("2", REPORT.format(message_id=message_id).replace("\n", "\r\n").encode())
+    site.drop("3", mail("Second"))
+    site.run_once()
+    assert len(site.outgoing()) == 1
+    [bounced] = objects(site, "bounced", "list")
+    assert (bounced["id"], bounced["sender"]) == (1, "ann@example.test")
+    assert "550 5.1.1 no such user" in printed(site, "bounced", "list")
+    waiting = objects(site, "status", code=1)[0]["waiting"]
+    assert [each["id"] for each in waiting] == [1]
+    assert "Our mail to ann@example.test came back" in waiting[0]["detail"]
+    assert "is answered again" in printed(site, "bounced", "clear", "1")
+    assert "no answer to mail 1 came back" in failed(site, "bounced", "clear", "1")
+    site.drop("4", mail("Third"))
+    site.run_once()
+    assert len(site.outgoing()) == 2
