@@ -37,7 +37,7 @@ class Trial:
 class Bench:
     """One kind of site, and its undisturbed run to compare with. may_doubt: a killed sending may stay unknown.
 
-    notes: whether the note of the server's yes outlives the kill; it may not outlive a power cut.
+    notes: whether the notes of a crossing outlive the kill; they may not outlive a power cut.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -213,28 +213,66 @@ def test_a_second_try_is_handed_over_anew(path: Path, case: tuple[Message, Decis
     log.close()
 
 
-def test_what_the_server_had_taken_is_known_without_asking(path: Path) -> None:
-    """The kill came after the server's yes and before the commit: a note beside the log tells."""
+STEPS = {"ends": ("done", "250 taken", 0), "begins": ("person", "", 0), "commits": ("done", "250 kept", 1)}
+"""The last thing done before the kill → the end, its words (`""`: any), and how many mails are sent at the restart."""
+
+
+@pytest.mark.parametrize("last", STEPS)
+def test_the_note_saves_a_question(path: Path, last: str) -> None:
+    """Killed after the server's yes, within the crossing, or after the commit and before the last step."""
+
+    class Killed(Exception):
+        pass
+
+    def hand_over() -> None:
+        log = Log(path)
+        with log.transaction():
+            log.hand_over(claimed, now=utc_now())
+        log.close()
+        if last == "commits":
+            raise Killed
+
     log = Log(path)
     with log.transaction():
         claimed = log.claim("mail", now=utc_now())
         assert claimed is not None
-        log.hand_over(claimed, now=utc_now())
     log.close()
-    Crossing(claimed, commit=lambda: None, path=path.parent / "crossed-mail").ends("250 taken")
-    mailer = ForgetfulMailer(unasked=[Permanent("nobody may ask")])
+    crossing = Crossing(claimed, commit=hand_over, path=path.parent / "crossed-mail")
+    with suppress(Transient):
+        crossing.begins()
+        if last == "ends":
+            crossing.ends("250 taken")
+    mailer = MemoryMailer(can_tell=False)
     with running(path, mailer, until=ended) as effect:
-        assert (effect.state, effect.detail) == ("done", "250 taken")
-    assert mailer.sent == []
+        state, words, sent = STEPS[last]
+        assert (effect.state, len(mailer.sent)) == (state, sent)
+        assert effect.detail == words or words == ""
 
 
-def test_the_note_of_another_try_tells_nothing(path: Path) -> None:
+def test_after_another_boot_a_note_proves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A power cut takes notes that were not synced: what is missing then may have been there."""
     interrupt(path)
     log = Log(path)
     [claimed] = log.doing("mail")
     log.close()
+    note_path = path.parent / "crossed-mail"
+    crossing = Crossing(claimed, commit=lambda: None, path=note_path)
+    crossing.begins()
+    crossing.ends("250 taken")
+    assert noted(note_path, claimed) is not None
     for other in (dataclasses.replace(claimed, attempts=2), dataclasses.replace(claimed, row=99)):
-        Crossing(other, commit=lambda: None, path=path.parent / "crossed-mail").ends("250 taken")
-        assert noted(path.parent / "crossed-mail", claimed) is None
+        assert noted(note_path, other) is None
+    (tmp_path / "boot").write_text("another\n")
+    monkeypatch.setattr("triaged.worker.crossing.BOOT_ID", tmp_path / "boot")
+    assert noted(note_path, claimed) is None
     with running(path, MemoryMailer(can_tell=False), until=ended) as effect:
         assert effect.state == "person"
+
+
+def test_what_cannot_be_noted_is_not_crossed(tmp_path: Path, path: Path) -> None:
+    interrupt(path)
+    log = Log(path)
+    [claimed] = log.doing("mail")
+    log.close()
+    with pytest.raises(Transient, match="cannot be written"):
+        Crossing(claimed, commit=lambda: None, path=tmp_path / "no folder" / "note").begins()

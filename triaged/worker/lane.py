@@ -185,8 +185,8 @@ class Lane:
 
         While the outside cannot be asked, the answer is waited for: to do the effect again could do it twice.
         """
-        if claimed.handed and (words := noted(self._note, claimed)) is not None:
-            return Outcome(words)
+        if claimed.handed and (end := noted(self._note, claimed)) is not None:
+            return end
         ask = patiently(self._around.stop, (Transient, LoginRefused), self._failed)
         try:
             found = ask(self._service.recover, claimed.effect, claimed.handed)

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 
-def put(path: Path, value: Any) -> None:
-    """Replace the note. Never raises: on a full disk the old one stays, and the commit that follows tells of it."""
+def put(path: Path, value: Any) -> bool:
+    """Replace the note; False when that is not possible (a full disk): then the old one stays. Never raises."""
     draft = path.with_suffix(".new")
     with suppress(OSError):
         draft.touch(mode=0o600)
         draft.write_text(json.dumps(value), encoding="utf-8")
         draft.replace(path)
+        return True
+    return False
 
 
 def get(path: Path) -> Any:
