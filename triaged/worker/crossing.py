@@ -30,17 +30,20 @@ class Crossing:
 
     def begins(self) -> None:
         """Right before the point of no return. Raises: Transient when it cannot be written down: do not pass it."""
-        self._put("committing")
+        self._must_put("committing")  # first, so that no note of an earlier life of the log can stand for this one
         try:
             self._commit()
         except Exception as error:
             raise Transient(f"the log cannot be written: {error}") from error
-        if not self._put("crossing"):
-            raise Transient(f"{self._path} cannot be written")
+        self._must_put("crossing")
 
     def ends(self, words: str) -> None:
         """It has happened. Never raises."""
         self._put("crossed", words)
+
+    def _must_put(self, step: Step) -> None:
+        if not self._put(step):
+            raise Transient(f"{self._path} cannot be written")
 
     def _put(self, step: Step, words: str = "") -> bool:
         return note.put(self._path, [*_name(self._claimed), step, words])

@@ -13,7 +13,7 @@ from typing import Any
 
 def put(path: Path, value: Any) -> bool:
     """Replace the note; False when that is not possible (a full disk): then the old one stays. Never raises."""
-    draft = path.with_suffix(".new")
+    draft = path.with_name(path.name + ".new")
     with suppress(OSError):
         draft.touch(mode=0o600)
         draft.write_text(json.dumps(value), encoding="utf-8")
