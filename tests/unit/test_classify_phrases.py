@@ -90,7 +90,7 @@ def test_language(code: str, text: str) -> None:
 
 
 def test_importing_the_room_does_not_import_spacy() -> None:
-    rooms = ["language", "phrases", "model", "verdict", "train", "evaluate"]
+    rooms = ["language", "phrases", "model", "verdict", "train", "evaluate", "bootstrap"]
     code = "import sys\n" + "".join(f"import triaged.classify.{room}\n" for room in rooms)
     code += "print(sorted({name.partition('.')[0] for name in sys.modules} & {'spacy', 'numpy', 'thinc'}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
