@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from triaged.classify.evaluate import Report
+from triaged.classify.evaluate import ALL_WHOLE_PERCENT, Interval, Report
 from triaged.decision import Decision
 from triaged.errors import Problem
 from triaged.log.alerts import Alert
@@ -323,18 +323,54 @@ def bounced_table(rows: Sequence[BouncedRow], *, zone: str) -> Table:
 
 
 def print_report(out: Console, report: Report) -> None:
-    """What `triaged evaluate` found."""
+    """What `triaged evaluate` found; intervals in brackets."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("category", "mails", "precision", "recall", "F1", "average precision"):
+    for name in ("category", "mails", "precision", "recall", "F1", "average precision", "read for 90%"):
         table.add_column(name, justify="left" if name == "category" else "right")
     for category, each in report.categories.items():
-        figures = (each.precision, each.recall, each.f1, each.average_precision)
-        table.add_row(coloured(category), str(each.count), *(f"{figure:.2f}" for figure in figures))
+        table.add_row(
+            coloured(category),
+            str(each.count),
+            f"{each.precision:.2f}",
+            f"{each.recall:.2f}",
+            with_interval(each.f1, report.interval("f1", category)),
+            with_interval(each.average_precision, report.interval("average_precision", category)),
+            f"{each.read_for_90:.0%}" if each.read_for_90 is not None else "-",
+        )
     out.print(table)
-    right = f", {report.decided_right:.0%} of them right" if report.decided_right is not None else ""
+    told = {
+        name: with_interval(getattr(report, name), report.interval(name), form=form)
+        for name, form in (
+            ("macro_f1", ".2f"),
+            ("mean_average_precision", ".2f"),
+            ("calibration_error", ".3f"),
+            ("decided", ".0%"),
+            ("decided_right", ".0%"),
+        )
+    }
+    right = f", {told['decided_right']} of them right" if report.decided_right is not None else ""
     speed = f"; {report.mails_per_s:.0f} mails a second" if report.mails_per_s is not None else ""
     out.print(
-        f"\nmacro F1 {report.macro_f1:.2f}, mean average precision {report.mean_average_precision:.2f}, "
-        f"calibration error {report.calibration_error:.3f}\n"
-        f"{report.decided:.0%} of {report.mails} mails decided (sure){right}{speed}"
+        f"\nmacro F1 {told['macro_f1']}, mean average precision {told['mean_average_precision']}, "
+        f"calibration error {told['calibration_error']}\n"
+        f"{told['decided']} of {report.mails} mails decided (sure){right}{speed}\n"
+        f"with {ALL_WHOLE_PERCENT}% wholly right at best {report.decided_at_95:.0%} could be decided",
+        soft_wrap=True,
     )
+    if report.intervals is not None:
+        out.print(f"[dim]in brackets: 95% intervals, {report.intervals.senders} senders drawn again and again[/dim]")
+
+
+def with_interval(figure: float | None, interval: Interval | None, *, form: str = ".2f") -> str:
+    """`0.72 (0.66–0.77)`, or in percent with the form `.0%`: `72% (66–77%)`; `-` for no figure."""
+    if figure is None:
+        return "-"
+    return format(figure, form) + (f" ({spread(interval, form=form)})" if interval is not None else "")
+
+
+def spread(interval: Interval | None, *, form: str = ".2f") -> str:
+    """`0.66–0.77`, or in percent `66–77%`; `-` for none."""
+    if interval is None:
+        return "-"
+    low, high = (format(end, form) for end in interval)
+    return f"{low.removesuffix('%')}–{high}"

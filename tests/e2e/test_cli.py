@@ -243,6 +243,18 @@ def test_evaluate_and_train(site: Site) -> None:
     (report,) = objects(site, "evaluate", str(file))
     assert report["mails"] == 6
     assert report["categories"]["complaint"]["count"] == 3
+    assert report["intervals"]["senders"] == 1
+    assert report["intervals"]["macro_f1"] is None  # one sender tells nothing of others
+    page = site.folder / "report.html"
+    assert f"The same as a page: {page}" in printed(site, "evaluate", str(file), "--html", str(page), "--seed", "2")
+    assert page.read_text().count("<svg") >= 3
+    assert "the page cannot be written" in failed(
+        site, "evaluate", str(file), "--json", "--html", str(site.folder / "no/page")
+    )
+    (site.folder / "empty.jsonl").write_text("\n")
+    done = site.triaged("evaluate", str(site.folder / "empty.jsonl"))
+    assert done.returncode == 2
+    assert "holds no mail" in done.stderr
     file.write_text("no JSON\n")
     done = site.triaged("evaluate", str(file))
     assert done.returncode == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from triaged import shipped, terminal, views
+from triaged.classify.evaluate import Row
 from triaged.cli.common import ConfigOption, JsonOption, app, config_or_shipped, fail
 from triaged.errors import ConfigError, Problem
 
@@ -48,31 +50,53 @@ def train(
     terminal.console().print(f'trained on {len(rows)} mails; to use it set [service] model_dir = "{out}"')
 
 
-@app.command(epilog="Example: triaged evaluate labelled.jsonl --json")
+@app.command(epilog="Example: triaged evaluate labelled.jsonl --html report.html")
 def evaluate(
     file: Annotated[Path, typer.Argument(help='Lines {"id","subject","from","body","labels"}.', metavar="FILE.jsonl")],
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page here too.", metavar="FILE")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed and mails give the same intervals.", min=0)] = 1,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the classifier on labelled mails: precision, recall, F1, average precision, calibration, what is sure."""
+    from triaged import scorecard
+    from triaged.classify.bootstrap import RESAMPLES, intervals
     from triaged.classify.evaluate import evaluate as measure
-    from triaged.classify.evaluate import read_rows
     from triaged.learning import judge_rows
-    from triaged.mail.newtext import split
     from triaged.wire import build_playbook
 
-    try:
-        rows = read_rows(file, new_text=lambda body: split(body)[0])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError((Problem(str(file), f"is not a file of labelled mails: {error}"),)) from None
+    rows = _labelled(file)
     playbook = build_playbook(config_or_shipped(config), dry=True)
     with Progress(console=terminal.console(stderr=True), disable=as_json) as bar:
         task = bar.add_task("judging", total=len(rows))
         began = time.perf_counter()
         verdicts = judge_rows(playbook, lambda count: bar.advance(task, count))(rows)
         elapsed_s = time.perf_counter() - began
-    report = measure(rows, judge=lambda _rows: verdicts, elapsed_s=elapsed_s)
+        drawing = bar.add_task("intervals", total=RESAMPLES)
+        told = intervals(rows, verdicts, seed=seed, progress=lambda count: bar.advance(drawing, count))
+    report = replace(measure(rows, judge=lambda _rows: verdicts, elapsed_s=elapsed_s), intervals=told)
+    if html is not None:
+        try:
+            html.write_text(scorecard.page(report, name=file.name, model=playbook.model.model_id), encoding="utf-8")
+        except OSError as error:
+            fail(f"the page cannot be written: {error}")
     if as_json:
         print(views.line(report.as_dict()))  # noqa: T201
-    else:
-        terminal.print_report(terminal.console(), report)
+        return
+    terminal.print_report(terminal.console(), report)
+    if html is not None:
+        terminal.console().print(f"\nThe same as a page: {html}", markup=False, soft_wrap=True)
+
+
+def _labelled(file: Path) -> list[Row]:
+    """Raises: ConfigError when the file has no labelled mails."""
+    from triaged.classify.evaluate import read_rows
+    from triaged.mail.newtext import split
+
+    try:
+        rows = read_rows(file, new_text=lambda body: split(body)[0])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError((Problem(str(file), f"is not a file of labelled mails: {error}"),)) from None
+    if len(rows) == 0:
+        raise ConfigError((Problem(str(file), "holds no mail; each line is one labelled mail"),))
+    return rows
