@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from triaged.mail.htmltext import to_text
 from triaged.mail.identity import Border
 from triaged.mail.newtext import split
 from triaged.mail.parse import _parse, parse
@@ -187,13 +188,24 @@ def test_subject_sender_and_text_are_right_where_other_parsers_said_what_is_righ
 
 @corpus
 def test_new_text_is_right_where_others_said_what_is_new() -> None:
-    right, cases = 0, json.loads((CORPUS / "oracle/reply.json").read_text())
+    right, right_but_for_signatures, cases = 0, 0, json.loads((CORPUS / "oracle/reply.json").read_text())
     for case in cases:
         octets = (CORPUS / "reply" / case["file"]).read_bytes()
         new = unguarded(octets).new_text if case["file"].endswith(".eml") else split(octets.decode())[0]
         right += new.split() == case["expected"].split()
+        right_but_for_signatures += new.split() == split(case["expected"])[0].split()
     assert len(cases) >= 24
-    assert right >= 0.8 * len(cases)
+    assert right >= 0.83 * len(cases)
+    # Two of the wanted texts keep a signature and two a rule, which others leave away as we do.
+    assert right_but_for_signatures == len(cases)
+
+
+@corpus
+def test_new_text_of_html_is_right_where_others_said_what_is_new() -> None:
+    pages = sorted((CORPUS / "reply/talon/tests/fixtures/html_replies").glob("*.html"))
+    new = [split(to_text(page.read_text("utf-8")))[0].split() for page in pages]
+    assert len(pages) >= 9
+    assert new == ["Hi. I am fine. Thanks, Alex".split()] * len(pages)
 
 
 @corpus

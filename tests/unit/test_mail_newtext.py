@@ -1,10 +1,16 @@
 """Replies written by hand go through `split`: what was written now, apart from the rest, in linear time."""
 
+import random
+import re
 import time
 
 import pytest
 
+from tests.unit.newtext_forms import HTML, PLAIN
+from triaged.mail.htmltext import to_text
 from triaged.mail.newtext import split
+
+_WORD = re.compile(r"\w+")
 
 ASK = "Please call me."
 CASES = {
@@ -85,3 +91,112 @@ def test_a_megabyte_of_anything_is_quick(name: str) -> None:
     new, _ = split(text)
     assert time.process_time() - started < 0.6  # measured: 0.15 s at most; three times that on a busy machine
     assert new != ""
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_new_text_in_the_forms_of_programs(name: str) -> None:
+    text, wanted = PLAIN[name]
+    assert split(text)[0] == wanted
+    assert split(text.replace("\n", "\r\n"))[0] == wanted
+
+
+@pytest.mark.parametrize("name", HTML)
+def test_new_text_of_html(name: str) -> None:
+    html, wanted = HTML[name]
+    assert split(to_text(html))[0] == wanted
+
+
+ANGRY = "This is unacceptable: I complain about your invoice and cancel the contract."
+_OLD = re.compile(r"\b(?:old|older|alt|vieux|viejo|vana)\b(?=[\s<]|$)")
+
+
+def test_a_complaint_that_stands_only_in_the_history_changes_nothing() -> None:
+    forms = [(text, wanted) for text, wanted in (*CASES.values(), *PLAIN.values()) if _OLD.search(text)]
+    pages = [(html, wanted) for html, wanted in HTML.values() if _OLD.search(html)]
+    assert len(forms) >= 35
+    assert len(pages) >= 12
+    for text, wanted in forms:
+        if not _OLD.search(wanted):
+            assert split(_OLD.sub(ANGRY, text))[0] == wanted
+    for html, wanted in pages:
+        assert split(to_text(_OLD.sub(ANGRY, html)))[0] == wanted
+
+
+FRAGMENTS = (
+    *(line for text, _ in PLAIN.values() for line in text.split("\n")),
+    *(
+        "",
+        "",
+        " ",
+        "\t",
+        "\x0b",
+        "\u2028",
+        "\u200b",
+        ">",
+        "> ",
+        "> > old",
+        "|",
+        "| a",
+        "-- ",
+        "--",
+        "----",
+        "*" * 9,
+        "\r",
+    ),
+    *(
+        "On 2 Nov 2026, Bo wrote:",
+        "Begin forwarded message:",
+        "Sent from my iPhone",
+        "FYI",
+        "From: a",
+        "To: b",
+        "Subject: c",
+    ),
+)
+
+
+def test_new_text_is_empty_only_where_the_text_is_and_no_word_is_lost() -> None:
+    chance = random.Random(4)
+    fallen_back = 0
+    for _ in range(3_000):
+        text = "\n".join(chance.choices(FRAGMENTS, k=chance.randrange(12)))
+        new, quoted = split(text)
+        assert (new.strip() == "") == (text.strip() == ""), repr(text)
+        kept = set(_WORD.findall(f"{new}\n{quoted}"))
+        assert set(_WORD.findall(text)) <= kept, repr(text)
+        fallen_back += new != "" and quoted == ""
+    assert fallen_back > 200
+
+
+LINEAR = {
+    "prose": "The quick brown fox jumps over the lazy dog and wrote nothing",
+    "fields": "To: a@firm.example,",
+    "fields of a head": "From: a\nTo: b@firm.example,",
+    "names and dates": "Ann Lee\n11/02/2026 10:15 AM",
+    "names, dates and receivers": "Ann Lee\n11/02/2026 10:15 AM\n\nTo: x@y,",
+    "attributions": "On 1 Jan 2026 at 10:00 x wrote:",
+    "wrapped attributions": "On 1 Jan 2026 at 10:00\nx",
+    "dividers": "Begin forwarded message:\n\n> a",
+    "disclaimers": "This e-mail is confidential and intended for\n",
+    "rules": "----------",
+    "hyphens": "-" * 450,
+    "spaces": "On" + " " * 450 + "x",
+    "addresses": "Best regards\nAnn Lee\nTel 1234567\n> a",
+    "numbers": "1234567890 " * 40,
+    "banners": "this e-mail " * 40,
+    "telephones": "sent from my " + "a " * 200,
+}
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_twice_the_text_takes_at_most_about_twice_the_time(name: str) -> None:
+    lines = LINEAR[name].count("\n") + 1
+    one = f"{LINEAR[name]}\n" * (1_400 // lines)
+    # One of six: on a busy machine some take longer; what is quadratic takes four times as long in each.
+    assert any(_seconds(2 * one) < 2.5 * _seconds(one) for _ in range(6))
+
+
+def _seconds(text: str) -> float:
+    started = time.process_time()
+    split(text)
+    return time.process_time() - started
