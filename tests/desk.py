@@ -14,7 +14,7 @@ from triaged.decision import Decision, Effect
 from triaged.log.mailboxes import enable
 from triaged.log.store import Log
 from triaged.mail.parse import parse
-from triaged.model import Account, Contact, Locator, Message, Raw
+from triaged.model import Account, Contact, Locator, Message, Raw, Trend
 from triaged.playbook import Playbook
 from triaged.settings import Config
 from triaged.shipped import lay_out
@@ -95,6 +95,7 @@ def decided(
     accounts: tuple[Account, ...] = (ACME,),
     now: datetime = NOW,
     thread: tuple[str, ...] = (),
+    trend: Trend | None = None,
 ) -> tuple[Message, Decision]:
     """Parse and decide, as the worker does."""
     given = raw(octets)
@@ -105,6 +106,7 @@ def decided(
         playbook=playbook,
         directory=directory(accounts),
         thread_accounts=thread,
+        trend=trend,
         judged=judge(playbook.model, [message.judged])[0],
         now=now,
     )

@@ -15,11 +15,12 @@ from triaged.classify.phrases import PhraseIndex
 from triaged.classify.verdict import verdict as weigh
 from triaged.clocks.hours import add, parse_span
 from triaged.decision import Acknowledge, Call, Decision, RuleTrace
-from triaged.model import AccountMatch, Locator, Message, Verdict
+from triaged.model import AccountMatch, Locator, Message, Trend, Verdict
 from triaged.plan import ACCOUNT_MANAGER, FIXED_TEXT, colleague, effects, questions
 from triaged.playbook import Case, Playbook, reference
+from triaged.risk import assess
 from triaged.rules.grammar import SendPolicy
-from triaged.rules.match import Facts, Hits, handle, suggest
+from triaged.rules.match import Facts, Hits, handle, signals, suggest
 
 
 def decide(
@@ -29,21 +30,26 @@ def decide(
     playbook: Playbook,
     directory: Directory,
     thread_accounts: tuple[str, ...],
+    trend: Trend | None,
     judged: Judged,
     now: datetime,
 ) -> Decision:
     """Decide about one mail.
 
-    directory: the accounts of the day. thread_accounts: whose mails this one refers to, by the log. judged: the
-    model's opinion of `message.judged`. The same arguments give the same decision, octet for octet.
+    directory: the accounts of the day. thread_accounts: whose mails this one refers to, by the log. trend: how the
+    account that `whose` names wrote before, by the log; None without either. judged: the model's opinion of
+    `message.judged`. The same arguments give the same decision, octet for octet.
     """
-    matched = _match(message, directory, thread_accounts, playbook)
+    matched = whose(message, playbook=playbook, directory=directory, thread_accounts=thread_accounts)
     account = directory.accounts.get(matched.account_id) if matched.account_id is not None else None
     language = language_of(message.new_text)
     facts = Facts(message, account, locator.mailbox, hits(playbook.phrases, message.judged), language, now)
     verdict, suggested = _verdict(facts, playbook, judged)
-    handling = handle(playbook.rules, dataclasses.replace(facts, verdict=verdict))
-    case = Case(message, locator, playbook, now, reference(message.key), verdict, matched, account, handling, None)
+    risk = assess(signals(playbook.rules, facts), verdict, trend)
+    handling = handle(playbook.rules, dataclasses.replace(facts, verdict=verdict, risk=risk))
+    case = Case(
+        message, locator, playbook, now, reference(message.key), verdict, risk, matched, account, handling, None
+    )
     case = dataclasses.replace(case, due=_due(case))
     acknowledge, policy = _acknowledge(case)
     call, call_problem = _call(case, policy)
@@ -67,11 +73,12 @@ def decide(
             call=call,
             questions=tuple(questions(case, call_problem=call_problem)),
         ),
+        risk=risk,
     )
 
 
-def _match(
-    message: Message, directory: Directory, thread_accounts: tuple[str, ...], playbook: Playbook
+def whose(
+    message: Message, *, playbook: Playbook, directory: Directory, thread_accounts: tuple[str, ...]
 ) -> AccountMatch:
     """Whose mail it is; nobody's when the sender is known to be forged, whatever name it came under."""
     found = match(directory, sender=message.sender, thread_accounts=thread_accounts, own_domains=playbook.own_domains)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from triaged.model import AccountMatch, Address, Locator, Verdict
+from triaged.model import AccountMatch, Address, Locator, Risk, Verdict
 
 # --- what is to be done -------------------------------------------------------------------------------------
 
@@ -206,7 +206,7 @@ class Decision:
     """All that was decided about one mail; stored whole before anything is done.
 
     reference: what client and coordinator call the mail (`T-7K3M9QX`). due: when an answer is owed, None
-    when none is. fields, rules: the trace.
+    when none is. fields, rules: the trace. risk: of losing the client; none in decisions written before it was known.
     """
 
     message_key: str
@@ -222,3 +222,4 @@ class Decision:
     fields: tuple[FieldSet, ...]
     rules: tuple[RuleTrace, ...]
     effects: tuple[Planned, ...]
+    risk: Risk = Risk()  # noqa: RUF009 - frozen

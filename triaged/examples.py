@@ -62,6 +62,7 @@ def failing(playbook: Playbook, *, folder: Path) -> Iterator[Problem]:
             playbook=playbook,
             directory=directory([client]),
             thread_accounts=(),
+            trend=None,
             judged=judged,
             now=EPOCH,
         )
@@ -83,6 +84,13 @@ def _differences(example: Example, decision: Decision) -> Iterator[str]:
     for category in example.not_category:
         if category in chosen:
             yield f"should not be {category}, but is ({scores})"
+    found = ", ".join(decision.risk.signals) or "none"
+    for signal in example.signal:
+        if signal not in decision.risk.signals:
+            yield f"should give the signal {signal}, but gives {found}"
+    for signal in example.not_signal:
+        if signal in decision.risk.signals:
+            yield f"should not give the signal {signal}, but gives {found}"
     if example.priority is not None and example.priority != decision.priority:
         yield f"should have priority {example.priority}, but has {decision.priority}"
     wanted = None if example.acknowledge == "none" else example.acknowledge

@@ -228,6 +228,47 @@ class Verdict:
         return next((each.score for each in self.scores if each.category == category), 0.0)
 
 
+# --- how the account feels -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """How an account wrote before this mail, by the log: mails of persons only, a correction above the score.
+
+    recent, before: mean complaint scores 0..1 of the last 30 days and of the 90 days before them, 0.0 where there was
+    no mail; recent_mails, before_mails: of how many. chasers: how many of the recent ones chased us.
+    """
+
+    recent: float
+    recent_mails: int
+    before: float
+    before_mails: int
+    chasers: int
+
+
+FROM_LOG, FROM_VERDICT = "log", "verdict"
+"""Sources of evidence for a risk that no rule found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """How likely this client is to be lost, 0..1, for ordering: not calibrated. `risk.py` says how it comes about.
+
+    evidence: the risk each would be alone, highest first; by its category a signal (`churn`), `complaint` or `trend`.
+    trend: what was known of the account, also where it adds nothing; None without an account or a log.
+    """
+
+    score: float = 0.0
+    evidence: tuple[Evidence, ...] = ()
+    trend: Trend | None = None
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signals that rules found in this mail, highest risk first, each once."""
+        found = (each.category for each in self.evidence if each.source not in (FROM_LOG, FROM_VERDICT))
+        return tuple(dict.fromkeys(found))
+
+
 # --- whose it is -------------------------------------------------------------------------------------------
 
 

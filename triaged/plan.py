@@ -28,8 +28,9 @@ from triaged.mail.addresses import person_domain, person_key
 from triaged.mail.compose import compose
 from triaged.mail.parse import ONLY_HEAD
 from triaged.mail.render import Rendered, render
-from triaged.model import Address, Message
+from triaged.model import FROM_VERDICT, Address, Message, Risk
 from triaged.playbook import Case, Colleague, day_words, local_words
+from triaged.risk import change, evidence_words
 from triaged.rules.grammar import SendPolicy
 
 FIXED_TEXT = "received"
@@ -236,6 +237,7 @@ def _escalation(case: Case, to: Colleague, call: Call | None) -> Notify:
             "call": _call_words(call, zone, language),
             "trust": "" if case.is_authenticated else f"sender not authenticated: {message.identity.reason}",
             "team": case.playbook.team,
+            **_risk_words(case.risk),
         },
     )
     mail = compose(
@@ -261,6 +263,20 @@ def _evidence_words(case: Case) -> list[str]:
     weighed = sorted(case.verdict.evidence, key=lambda each: -each.weight)
     words = (" ".join(each.words.split()) for each in weighed if each.category in case.verdict.chosen)
     return list(dict.fromkeys(each for each in words if each != ""))[:5]
+
+
+def _risk_words(risk: Risk) -> dict[str, str | int | list[str]]:
+    """What an escalation says of the risk; words of a language belong into the template, not here."""
+    trend = risk.trend
+    is_rising = trend is not None and change(trend) == "rising"
+    strongest = {each.category: evidence_words(each) for each in reversed(risk.evidence)}
+    is_more = any(each.source != FROM_VERDICT for each in risk.evidence)  # than the complaint that is told anyway
+    return {
+        "risk": f"{risk.score:.2f}" if is_more else "",
+        "signals": [strongest[signal] for signal in risk.signals],
+        "trend": f"{trend.before:.2f} → {trend.recent:.2f}" if trend is not None and is_rising else "",
+        "chasers": trend.chasers if trend is not None else 0,
+    }
 
 
 def _shortened(message: Message) -> str:

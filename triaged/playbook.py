@@ -16,7 +16,7 @@ from triaged.mail.compose import make_message_id
 from triaged.mail.donotanswer import DoNotAnswer
 from triaged.mail.identity import Border
 from triaged.mail.render import Templates
-from triaged.model import Account, AccountMatch, Address, Locator, Message, Verdict
+from triaged.model import Account, AccountMatch, Address, Locator, Message, Risk, Verdict
 from triaged.rules.grammar import RuleSet, SendPolicy
 from triaged.rules.match import Handling
 
@@ -95,6 +95,7 @@ class Case:
     now: datetime
     reference: str
     verdict: Verdict
+    risk: Risk
     match: AccountMatch
     account: Account | None
     handling: Handling

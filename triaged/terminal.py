@@ -16,7 +16,8 @@ from triaged.errors import Problem
 from triaged.log.alerts import Alert
 from triaged.log.read import BouncedRow, BreakerRow, EffectRow, EventRow, HeldRow, LogRow
 from triaged.log.status import Status
-from triaged.model import Account, Message
+from triaged.model import Account, Message, Risk
+from triaged.risk import evidence_words, trend_words
 
 PIPE_WIDTH = 200
 """Columns of a table that goes into a pipe, where nobody says how wide it may be."""
@@ -139,6 +140,9 @@ def print_decision(out: Console, file: str, message: Message, decision: Decision
     out.print(f"  acknowledge: {sent}{escape(template)}. {escape(decision.acknowledge.reason)}", soft_wrap=True)
     if decision.call is not None:
         out.print(f"  call: {decision.call.minutes} minutes with {escape(decision.call.person)}")
+    if decision.risk.score > 0:
+        why = "; ".join(evidence_words(each) for each in decision.risk.evidence)
+        out.print(f"  risk: {decision.risk.score:.2f} ({escape(why)})", soft_wrap=True)
     for defect in message.defects:
         out.print(f"  [yellow]defect: {escape(defect)}[/yellow]")
 
@@ -156,7 +160,9 @@ def print_story(
     out.print(f"[bold]{row.id}  {escape(row.reference)}  {escape(row.subject)}[/bold]", soft_wrap=True)
     out.print(f"from {escape(row.sender or '-')} to {escape(row.mailbox)}, received {wall(row.received, zone)}")
     due = f", answer due {wall(row.due, zone)}" if row.due is not None else ""
-    out.print(f"{categories_of(row)}; account {escape(row.account_id or 'none')}; priority {row.priority}{due}\n")
+    risk = f", risk {row.risk:.2f}" if row.risk is not None and row.risk > 0 else ""
+    account = escape(row.account_id or "none")
+    out.print(f"{categories_of(row)}; account {account}; priority {row.priority}{risk}{due}\n")
     if message is not None:
         out.print(escape(message.new_text.strip()), soft_wrap=True)
         if message.quoted.strip() != "":
@@ -188,6 +194,7 @@ def print_explanation(out: Console, message: Message, decision: Decision, *, zon
     )
     if message.automatic.by != "person":
         out.print(f"Written by a machine? {message.automatic.by}: {escape(message.automatic.reason)}", soft_wrap=True)
+    print_risk(out, decision.risk)
     sent = "yes" if decision.acknowledge.would_send else "no"
     out.print(f"Acknowledged: {sent}. {escape(decision.acknowledge.reason)}", soft_wrap=True)
     if decision.due is not None:
@@ -203,6 +210,17 @@ def print_explanation(out: Console, message: Message, decision: Decision, *, zon
             holds = "holds" if condition.holds else "does not hold"
             told = f"{condition.key} = {condition.wanted}: {condition.actual}; {holds}"
             out.print(f"        [dim]{escape(told)}[/dim]", soft_wrap=True)
+
+
+def print_risk(out: Console, risk: Risk) -> None:
+    """Why the client may be lost, as `explain` says it; a trend also where it adds nothing."""
+    if risk.score > 0:
+        out.print(f"Risk of losing the client: {risk.score:.2f}")
+    for each in risk.evidence:
+        words = escape(evidence_words(each))
+        out.print(f"    {each.weight:.2f} by {escape(each.source)}: {words}", soft_wrap=True)
+    if risk.trend is not None and all(each.category != "trend" for each in risk.evidence):
+        out.print(f"This account: {trend_words(risk.trend)}.")
 
 
 def accounts_table(accounts: Sequence[Account]) -> Table:

@@ -10,7 +10,8 @@ from triaged.decision import Decision
 from triaged.log.alerts import Alert
 from triaged.log.read import BouncedRow, BreakerRow, EffectRow, EventRow, HealthRow, HeldRow, LogRow
 from triaged.log.status import Status
-from triaged.model import Account, Message
+from triaged.model import Account, Evidence, Message, Risk
+from triaged.risk import change, trend_words
 
 
 def moment(value: datetime | None) -> str | None:
@@ -48,12 +49,36 @@ def decision_view(file: str, message: Message, decision: Decision) -> dict[str, 
         if call is not None
         else None,
         "priority": decision.priority,
+        "risk": risk_view(decision.risk),
         "rules": [rule.name for rule in decision.rules if rule.fired],
-        "evidence": [
-            {"source": each.source, "category": each.category, "weight": round(each.weight, 4), "words": each.words}
-            for each in verdict.evidence
-        ],
+        "evidence": [evidence_view(each) for each in verdict.evidence],
         "defects": list(message.defects),
+    }
+
+
+def evidence_view(each: Evidence) -> dict[str, Any]:
+    """One piece of evidence, without its place."""
+    return {"source": each.source, "category": each.category, "weight": round(each.weight, 4), "words": each.words}
+
+
+def risk_view(risk: Risk) -> dict[str, Any]:
+    """The risk of losing the client; trend: null without an account or a log."""
+    trend = risk.trend
+    return {
+        "score": round(risk.score, 4),
+        "signals": list(risk.signals),
+        "evidence": [evidence_view(each) for each in risk.evidence],
+        "trend": {
+            "change": change(trend) or None,
+            "recent": round(trend.recent, 4),
+            "recent_mails": trend.recent_mails,
+            "before": round(trend.before, 4),
+            "before_mails": trend.before_mails,
+            "chasers": trend.chasers,
+            "words": trend_words(trend),
+        }
+        if trend is not None
+        else None,
     }
 
 
@@ -73,6 +98,7 @@ def row_view(row: LogRow) -> dict[str, Any]:
         "account": row.account_id,
         "priority": row.priority,
         "due": moment(row.due),
+        "risk": round(row.risk, 4) if row.risk is not None else None,
         "copies": row.copies,
         "effects": [{"kind": kind, "state": state} for kind, state in row.effects],
     }

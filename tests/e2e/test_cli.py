@@ -18,11 +18,11 @@ from tests.e2e.site import RULES, Site, mail, make_site, triaged
 from triaged import cli
 
 TRY_NAMES = set(
-    "file key subject sender new_text automatic categories scores sure account acknowledge call priority rules "
+    "file key subject sender new_text automatic categories scores sure account acknowledge call priority risk rules "
     "evidence defects".split()
 )
 ROW_NAMES = set(
-    "id reference state mailbox received sender subject automatic categories sure account priority due copies "
+    "id reference state mailbox received sender subject automatic categories sure account priority due risk copies "
     "effects".split()
 )
 EXPLAIN_NAMES = TRY_NAMES | set(

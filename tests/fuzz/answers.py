@@ -151,6 +151,7 @@ def case(chance: random.Random, pools: Pools) -> dict[str, Any]:
         "template": chance.choice(("request", "complaint", "renewal", "received", "own", "escalation", "invitation")),
         "language": chance.choice(("en", "de", "fr", "es", "")),
         "evidence": [hostile(chance, pools) for _ in range(chance.randint(0, 3))],
+        "signals": [hostile(chance, pools) for _ in range(chance.randint(0, 3))],
     }
 
 
@@ -159,7 +160,7 @@ def answer(values: dict[str, Any], pools: Pools) -> Outgoing:
     words: dict[str, Any] = dict.fromkeys(ACKNOWLEDGEMENT.union(*VARIABLES.values()), "Friday")
     words |= {"contact": values["name"], "account": values["name"], "sender": values["recipient"]}
     words |= {"subject": values["subject"], "summary": values["subject"], "text": values["text"][:2_000]}
-    words |= {"reference": REFERENCE, "evidence": values["evidence"], "when": WHEN}
+    words |= {"reference": REFERENCE, "evidence": values["evidence"], "when": WHEN, "signals": values["signals"]}
     made = render(pools.templates, values["template"], language=values["language"], variables=words)
     if values["template"] == "invitation":
         made = dataclasses.replace(

@@ -15,11 +15,15 @@ from pydantic import BaseModel
 from tests.house.readme_map import ROOT
 from triaged import settings as configuration
 from triaged.accounts.read_csv import COLUMNS
+from triaged.classify.phrases import PhraseIndex
 from triaged.cli import app
 from triaged.config import load_config
+from triaged.decide import hits
+from triaged.examples import EPOCH, bare_message
 from triaged.mail.render import ACKNOWLEDGEMENT, VARIABLES
 from triaged.rules.grammar import CONDITIONS
 from triaged.rules.load import parse_rules
+from triaged.rules.match import Facts, signals
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 TEMPLATES = frozenset(path.stem for path in (ROOT / "templates").glob("*.txt") if "." not in path.stem)
@@ -133,7 +137,9 @@ def test_config_toml_is_right_and_shows_the_defaults() -> None:
 def test_rule_words() -> None:
     assert first_column("rules.md", "Conditions") == set(CONDITIONS)
     settable = first_column("rules.md", "What can be set")
-    assert settable == {"suggests", "priority", "acknowledge", "send", "call", "escalate", "file", "tag", "due", "stop"}
+    evidence = {"suggests", "signals"}
+    handling = {"priority", "acknowledge", "send", "call", "escalate", "file", "tag", "due", "stop"}
+    assert settable == evidence | handling
 
 
 def test_rules_in_documents_are_right() -> None:
@@ -144,6 +150,18 @@ def test_rules_in_documents_are_right() -> None:
     assert len(rules.rules) == sum(block.count("[[rule]]") for block in blocks)
     for block in blocks:
         tomllib.loads(block)
+
+
+def test_signal_examples_in_documents_come_out() -> None:
+    block = text_of(ROOT / "docs/rules.md").split("## Signals and risk", 1)[1].split("```toml\n", 1)[1].split("```")[0]
+    rules = parse_rules([("docs.toml", block.encode())], templates=TEMPLATES, people=frozenset({"lena"}))
+    phrases, seen = PhraseIndex(rules.phrases), 0
+    for example in (example for rule in rules.rules for example in rule.examples):
+        message = bare_message(example.subject, example.mail)
+        facts = Facts(message, None, "desk", hits(phrases, message.judged), "en", EPOCH)
+        assert tuple(each.category for each in signals(rules, facts)) == example.signal
+        seen += 1
+    assert seen > 0
 
 
 def test_template_variables() -> None:

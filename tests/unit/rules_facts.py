@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from triaged.model import Account, Address, Attachment, Automatic, CategoryScore, Identity, Message, Verdict
+from triaged.model import Account, Address, Attachment, Automatic, CategoryScore, Identity, Message, Risk, Verdict
 from triaged.rules.grammar import RuleSet
 from triaged.rules.load import parse_rules
 from triaged.rules.match import Facts, Hits
@@ -65,6 +65,7 @@ def facts(
     hits: Hits | None = None,
     judged: Verdict | None = None,
     language: str = "en",
+    risk: Risk = Risk(),  # noqa: B008 - frozen
 ) -> Facts:
     return Facts(
         message=mail or message(),
@@ -74,4 +75,5 @@ def facts(
         language=language,
         now=NOW,
         verdict=judged,
+        risk=risk,
     )

@@ -215,10 +215,13 @@ FULL: dict[str, Any] = {
     "contract_ends": "2026-12-31", "call": "Tuesday, 10:00", "organizer": "Lena", "when": "Tuesday, 10:00 (Berlin)",
     "minutes": 30, "location": "Telephone", "summary": "Call about the printer",
     "trust": "sender not authenticated: DMARC result is none",
+    "risk": "0.81", "signals": ("churn “looking at alternatives”", "chasing “second time”"), "trend": "0.12 → 0.55",
+    "chasers": 3,
 }  # fmt: skip
 OPTIONAL = {
     "contact": "", "account": "", "account_id": "", "tier": "", "due": "", "subject": "", "contract_ends": "",
     "call": "", "evidence": (), "location": "", "summary": "", "person": "", "trust": "",
+    "risk": "", "signals": (), "trend": "", "chasers": 0,
 }  # fmt: skip
 STEMS = [
     f"{name}{tail}" for name in ("request", "complaint", "renewal", "received", "invitation") for tail in LANGUAGES
@@ -284,9 +287,10 @@ def test_an_escalation_shows_what_the_manager_needs(templates: Templates) -> Non
     for stem in ("escalation", "escalation.de"):
         _, text, _ = rendered(templates, stem, FULL)
         wanted = VARIABLES["escalation"]
-        missing = [key for key in sorted(wanted - {"evidence"}) if str(FULL[key]) not in text]
+        missing = [key for key in sorted(wanted - {"evidence", "signals"}) if str(FULL[key]) not in text]
         assert missing == []
         assert "- third time\n- angry\n" in text
+        assert "- churn “looking at alternatives”\n- chasing “second time”\n" in text
 
 
 def test_the_layout_escapes_and_fetches_nothing(templates: Templates) -> None:

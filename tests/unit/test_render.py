@@ -274,7 +274,8 @@ def test_every_shipped_template_is_filled_as_jinja2_would(folder: Path) -> None:
         known = VARIABLES.get(stem.split(".")[0], ACKNOWLEDGEMENT)
         for empty in (False, True):
             values: dict[str, Any] = dict.fromkeys(known, "") if empty else {name: f"<{name}> & 'x'" for name in known}
-            values |= {"evidence": [] if empty else ["one", "two & three"], "text": "" if empty else "a\n\nb\nc <d>"}
+            values |= {"evidence": [] if empty else ["one", "two & three"], "signals": [] if empty else ["three"]}
+            values |= {"text": "" if empty else "a\n\nb\nc <d>"}
             source = (folder / f"{stem}.txt").read_text(encoding="utf-8")
             head, _, body = source.partition("\n")
             made = render(templates, stem, language="", variables=values)
@@ -389,6 +390,7 @@ def test_only_the_time_may_be_a_mark_and_only_the_text_may_have_lines(folder: Pa
     made = render(templates, "invitation", language="en", variables=values)
     assert made.subject.count(WHEN) == made.text.count(WHEN) == 1
     values = dict.fromkeys(VARIABLES["escalation"], "a\nb") | {"text": "c\n\nd" * 2_000, "evidence": ["e\nf"] * 99}
+    values["signals"] = ["g\nh"]
     made = render(templates, "escalation", language="en", variables=values)
     assert "a\nb" not in made.text
     assert made.text.count("- e f\n") == MAX_ITEMS

@@ -52,6 +52,17 @@ BROKEN = [
     ("category name", broken('when.category = "a b"', 'then.priority = "low"'), 3, "'a b' cannot be a category"),
     ("score number", broken("when.score = 80", 'then.priority = "low"'), 3, 'for example ">= 0.8"'),
     ("score text", broken('when.score = "high"', 'then.priority = "low"'), 3, "'high' is not a score"),
+    ("signal", broken('when.signal = "chasign"', 'then.priority = "low"'), 3, "did you mean 'chasing'?"),
+    ("signal name", broken('unless.signal = "a b"', 'then.priority = "low"'), 3, "'a b' cannot be a signal"),
+    ("risk number", broken("when.risk = 70", 'then.priority = "low"'), 3, "write the risk with a sign and in quotes"),
+    ("risk text", broken('when.risk = "high"', 'then.priority = "low"'), 3, "'high' is not a risk"),
+    ("signal first", broken('when.signal = "churn"'), 3, "a rule that suggests cannot ask for when.signal"),
+    ("risk first", broken('when.risk = ">= 0.5"', "then.signals = { churn = 0.7 }"), 3, "a rule that signals cannot"),
+    ("signals all", '[[rule]]\nname="A"\nthen.signals={churn=0.7}\n', 1, "signals something for every mail"),
+    ("signals weight", broken(then="then.signals = { churn = 70 }"), 4, "did you mean 0.7?"),
+    ("signals text", broken(then='then.signals = "churn"'), 4, "then.signals = { churn = 0.7 }"),
+    ("then signal", broken(then="then.signal = { churn = 0.7 }"), 4, "did you mean 'signals'?"),
+    ("example signal", broken(more='[[rule.example]]\nmail = "x"\ngives.signal = "churm"'), 7, "mean 'churn'?"),
     ("no then", '[[rule]]\nname = "A"\nwhen.says = "x"\n', 1, "does nothing"),
     ("then key", broken(then='then.acknowlege = "request"'), 4, "did you mean 'acknowledge'?"),
     ("tags", broken(then='then.tags = "x"'), 4, "did you mean 'tag'?"),
@@ -141,6 +152,16 @@ def test_a_category_of_ones_own_exists_when_any_file_suggests_it_even_a_disabled
         parse_rules([("a.toml", asks)], templates=TEMPLATES, people=PEOPLE)
 
 
+def test_a_signal_of_ones_own_exists_when_any_file_gives_it() -> None:
+    asks = broken('when.signal = "moving"', 'then.priority = "high"').encode()
+    gives = b'[[rule]]\nname="B"\nenabled=false\nwhen.says="y"\nthen.signals={ Moving = 0.7 }\n'
+    rules = parse_rules([("a.toml", asks), ("b.toml", gives)], templates=TEMPLATES, people=PEOPLE)
+    assert rules.rules[1].signals == (("moving", 0.7),)
+    assert rules.categories == ()
+    with pytest.raises(ConfigError, match="no rule gives a signal 'moving'"):
+        parse_rules([("a.toml", asks)], templates=TEMPLATES, people=PEOPLE)
+
+
 def test_a_file_that_cannot_be_read_does_not_make_its_categories_unknown() -> None:
     asks = broken('when.category = "billing"', 'then.priority = "high"').encode()
     with pytest.raises(ConfigError) as caught:
@@ -195,7 +216,9 @@ then.stop = true
   gives.category = ["complaint", "renewal"]
   gives.priority = "urgent"
   gives.acknowledge = "none"
+  gives.signal = "churn"
   not.category = "request"
+  not.signal = ["chasing", "escalation"]
 """
     [rule] = rule_set(text).rules
     assert (rule.name, rule.because, rule.source, rule.enabled) == ("Leaves", "A call helps", "x.toml:1", True)
@@ -216,6 +239,7 @@ then.stop = true
     assert (example.source, example.subject, example.sender) == ("x.toml:16", "S", "a@b.example")
     assert (example.category, example.not_category) == (("complaint", "renewal"), ("request",))
     assert (example.priority, example.acknowledge) == ("urgent", "none")
+    assert (example.signal, example.not_signal) == (("churn",), ("chasing", "escalation"))
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 
 from tests.unit.rules_facts import ACME, PEOPLE, TEMPLATES, facts, message, rule_set, verdict
 from triaged.decision import FieldSet
-from triaged.model import Automatic
+from triaged.model import Automatic, Evidence, Risk
 from triaged.rules.grammar import CONDITIONS, CallWish, SendPolicy
 from triaged.rules.load import parse_rules
-from triaged.rules.match import Facts, glob, handle, suggest
+from triaged.rules.match import Facts, glob, handle, signals, suggest
 
 SURE = verdict({"complaint": 0.9, "renewal": 0.6, "request": 0.2}, unsure=frozenset({"renewal"}))
 OTHER = verdict({"complaint": 0.1, "renewal": 0.05, "request": 0.2})
@@ -21,6 +21,9 @@ NO_ACCOUNT = facts(account=None, judged=SURE)
 PLAIN = facts(judged=SURE, says=("cancel", "fax"))
 NOBODY = facts(mail=message(sender=None, attachments=(), to=(), cc=()), judged=OTHER)
 REPLY = facts(mail=message(in_reply_to=("<0@x.example>",), automatic=Automatic("hold", "x")), judged=SURE, language="")
+
+CHASED = Risk(0.75, (Evidence("x.toml:1", "chasing", 0.3, "again"), Evidence("log", "trend", 0.4, "rising")))
+AT_RISK = facts(judged=SURE, risk=CHASED)
 
 TABLE = [
     # condition, facts, what is there in words, whether it holds
@@ -70,6 +73,12 @@ TABLE = [
     ('attachment = "*"', NOBODY, "none", False),
     ('automatic = "person"', PLAIN, "person", True),
     ('automatic = ["hold", "machine"]', REPLY, "hold", True),
+    ('signal = ["churn", "Chasing"]', AT_RISK, "chasing", True),
+    ('signal = "churn"', AT_RISK, "chasing", False),
+    ('signal = "chasing"', PLAIN, "none", False),
+    ('risk = ">= 0.7"', AT_RISK, "0.75", True),
+    ('risk = ["> 0.8", "< 0.1"]', AT_RISK, "0.75", False),
+    ('risk = ">= 0.7"', PLAIN, "0.00", False),
 ]
 
 
@@ -251,6 +260,26 @@ def test_a_rule_may_both_suggest_and_handle() -> None:
     assert [each.category for each in suggest(rules, PLAIN)[0]] == ["renewal"]
     assert handle(rules, PLAIN).tags == ("leaving",)
     assert handle(rules, facts(judged=SURE)).tags == ()
+
+
+BOTH = '[[rule]]\nname="A"\nwhen.says="cancel"\nthen.suggests={renewal=0.8}\nthen.signals={churn=0.7, Moving=0.5}\n'
+
+
+def test_signals_are_found_beside_categories_and_change_none() -> None:
+    only = '[[rule]]\nname="B"\nwhen.says=["fax","x"]\nunless.says="y"\nthen.signals={chasing=0.6}\n'
+    rules = rule_set(BOTH + only)
+    found = signals(rules, facts(hits={"cancel": (("Cancel", 5, 11),), "fax": (("fax", 20, 23),)}))
+    assert [(each.source, each.category, each.weight, each.words, each.start, each.end) for each in found] == [
+        ("x.toml:1", "churn", 0.7, "Cancel", 5, 11),
+        ("x.toml:1", "moving", 0.5, "Cancel", 5, 11),
+        ("x.toml:6", "chasing", 0.6, "fax", 20, 23),
+    ]
+    evidence, traces = suggest(rules, PLAIN)
+    assert [each.category for each in evidence] == ["renewal"]
+    assert [(trace.name, trace.fired) for trace in traces] == [("A", True), ("B", True)]
+    assert rules.categories == ("renewal",)
+    assert signals(rules, facts(says=("fax", "y"))) == ()
+    assert handle(rules, PLAIN).rules == ()
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite
 from triaged.decision import Decision
 from triaged.log.encode import DECISION, to_ms
 from triaged.log.store import BUSY_TIMEOUT_S, Log
+from triaged.model import Evidence
 
 BATCH = 100
 """Mails in one transaction, so that the worker is never held up for long."""
@@ -141,15 +142,19 @@ def clear(log: Log, rows: Sequence[int], *, event: str, why: str, now: datetime)
 
 def _bare(decision: Decision) -> Decision:
     """What was decided and how sure, without the words of the mail that spoke for it."""
-    verdict = decision.verdict
-    evidence = tuple(dataclasses.replace(each, words="", start=-1, end=-1) for each in verdict.evidence)
+    verdict, risk = decision.verdict, decision.risk
     return dataclasses.replace(
         decision,
-        verdict=dataclasses.replace(verdict, evidence=evidence),
+        verdict=dataclasses.replace(verdict, evidence=_wordless(verdict.evidence)),
         account=dataclasses.replace(decision.account, evidence=""),
         acknowledge=dataclasses.replace(decision.acknowledge, reason=""),
         rules=tuple(dataclasses.replace(rule, conditions=()) for rule in decision.rules),
+        risk=dataclasses.replace(risk, evidence=_wordless(risk.evidence)),
     )
+
+
+def _wordless(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    return tuple(dataclasses.replace(each, words="", start=-1, end=-1) for each in evidence)
 
 
 @contextmanager

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite
 from triaged.decision import Decision
 from triaged.log.encode import DECISION, MESSAGE, from_ms, to_ms
 from triaged.log.schema import newest
-from triaged.model import Account, Contact, Contract, Message
+from triaged.model import Account, Contact, Contract, Message, Trend
 
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One line of the triage log. categories: empty is other; copies: how often it was seen; effects: kind → state."""
+    """One line of the triage log. categories: empty is other; copies: how often it was seen; effects: kind → state.
+
+    risk: of losing the client; None when it was decided before that was known.
+    """
 
     id: int
     reference: str
@@ -36,6 +39,7 @@ class LogRow:
     due: datetime | None
     copies: int
     effects: tuple[tuple[str, str], ...]
+    risk: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +119,25 @@ _ROWS = """
 SELECT id, reference, state, mailbox, received_at, sender, subject, automatic, categories, sure, account_id,
     priority, due_at,
     (SELECT count(*) FROM locator WHERE locator.message = message.id),
-    (SELECT json_group_array(json_array(kind, effect.state)) FROM effect WHERE effect.message = message.id)
+    (SELECT json_group_array(json_array(kind, effect.state)) FROM effect WHERE effect.message = message.id),
+    risk
 FROM message
+"""
+
+RECENT, EARLIER = timedelta(days=30), timedelta(days=90)
+"""The two spans of a `Trend`, one before the other."""
+_TREND = """
+WITH mail AS MATERIALIZED (
+    SELECT received_at >= :recent AS is_recent, chasing,
+        CASE WHEN EXISTS (SELECT 1 FROM correction WHERE correction.message = message.id)
+            THEN EXISTS (SELECT 1 FROM json_each(categories) WHERE value = 'complaint') ELSE complaint END AS score
+    FROM message
+    WHERE account_id = :account AND received_at >= :earlier AND received_at < :before AND complaint IS NOT NULL
+)
+SELECT avg(score) FILTER (WHERE is_recent), count(*) FILTER (WHERE is_recent),
+    avg(score) FILTER (WHERE NOT is_recent), count(*) FILTER (WHERE NOT is_recent),
+    count(*) FILTER (WHERE is_recent AND chasing)
+FROM mail
 """
 
 
@@ -138,7 +159,7 @@ class Reader:
         """Whether an earlier version made the log and no worker of this one has brought it up to date yet."""
         return len(self.select("SELECT 1 FROM _sqlite_migrations WHERE name = ?", (newest(),))) == 0
 
-    def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def select(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one SELECT; for this room only."""
         rows: list[tuple[Any, ...]] = self._db.execute(sql, parameters).fetchall()
         return rows
@@ -174,6 +195,13 @@ class Reader:
             (json.dumps(list(message_ids)),),
         )
         return tuple(sorted(row[0] for row in rows if row[0] is not None))
+
+    def trend(self, account_id: str, *, before: datetime) -> Trend:
+        """How an account wrote in the 120 days before a moment; all zeros when it did not."""
+        moments = {"before": before, "recent": before - RECENT, "earlier": before - RECENT - EARLIER}
+        values: dict[str, Any] = {name: to_ms(moment) for name, moment in moments.items()}
+        row = self.select(_TREND, values | {"account": account_id})[0]
+        return Trend(row[0] or 0.0, row[1], row[2] or 0.0, row[3], row[4])
 
     def accounts_revision(self) -> int:
         """Grows with every change of the accounts."""
@@ -382,4 +410,5 @@ def _log_row(row: tuple[Any, ...]) -> LogRow:
         due=from_ms(row[12]) if row[12] is not None else None,
         copies=row[13],
         effects=tuple((kind, state) for kind, state in json.loads(row[14])),
+        risk=row[15],
     )

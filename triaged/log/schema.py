@@ -282,6 +282,23 @@ def m004_keep(db: Database) -> None:
         db.execute(statement)
 
 
+_RISK = """
+ALTER TABLE message ADD COLUMN complaint REAL;
+                                          -- the complaint score, of mails that a person wrote; NULL: no part of a trend
+ALTER TABLE message ADD COLUMN chasing INTEGER NOT NULL DEFAULT 0;
+                                          -- 1: it chases us about an earlier mail
+ALTER TABLE message ADD COLUMN risk REAL; -- of losing the client, 0..1; NULL: decided before it was known
+CREATE INDEX message_trend ON message (account_id, received_at, complaint, chasing) WHERE complaint IS NOT NULL;
+"""
+
+
+@migrations()
+def m005_risk(db: Database) -> None:
+    """What an account's trend is made of; mails logged before are no part of it."""
+    for statement in _statements(_RISK):
+        db.execute(statement)
+
+
 def newest() -> str:
     """The name of the last migration."""
     return list(migrations.pending(Database(memory=True)))[-1].name

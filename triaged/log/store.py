@@ -425,6 +425,9 @@ def _message_row(message: Message, decision: Decision, mailbox: str, now: dateti
         "account_how": account.how,
         "priority": decision.priority,
         "due_at": to_ms(decision.due) if decision.due is not None else None,
+        "complaint": verdict.score("complaint") if message.automatic.by == "person" else None,
+        "chasing": int("chasing" in decision.risk.signals),
+        "risk": decision.risk.score,
         "new_text": message.new_text,
         "parsed": MESSAGE.dump_json(message).decode(),
     }

@@ -27,7 +27,7 @@ ACKNOWLEDGEMENT = frozenset(
 VARIABLES: Mapping[str, frozenset[str]] = {
     "escalation": frozenset(
         "person account account_id tier contact sender categories score evidence subject text reference received "
-        "contract_ends due call team trust".split()
+        "contract_ends due call team trust risk signals trend chasers".split()
     ),
     "invitation": frozenset("contact team organizer when minutes location reference subject summary".split()),
 }
@@ -36,7 +36,7 @@ VARIABLES: Mapping[str, frozenset[str]] = {
 NEEDED = ("escalation", "invitation")
 LAYOUT = "layout.html"
 _LAYOUT_VARIABLES = frozenset({"subject", "language", "paragraphs"})
-_LISTS: Mapping[str, int] = {"evidence": 1, "paragraphs": 2}
+_LISTS: Mapping[str, int] = {"evidence": 1, "signals": 1, "paragraphs": 2}
 """How many loops deep: `paragraphs` are lists of lines."""
 _MANY_LINES = "text"
 """The one variable that may hold line breaks; every other is made one line."""

@@ -35,7 +35,7 @@ MIN_CALL_MIN, MAX_CALL_MIN = 5, 480
 SPAN_EXAMPLES = "'30 minutes', '4 business hours', '1 business day' or '2h'"
 
 _BOUND = re.compile(r"(>=|<=|>|<)\s*(0(?:\.\d+)?|1(?:\.0+)?|\.\d+)")
-_CATEGORY = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,12 @@ def check_rule(table: Mapping[str, Any], spot: Spot, known: Known) -> Rule:
         spot.wrong('has no name; add name = "…", it is shown wherever the rule acts')
     when = _conditions(table.get("when", {}), spot.at("when"), known)
     unless = _conditions(table.get("unless", {}), spot.at("unless"), known)
-    suggests, then = _then(table, spot, known)
-    if suggests:
-        _check_suggesting(when, unless, spot)
+    suggests, signals, then = _then(table, spot, known)
+    if suggests or signals:
+        does = "suggests" if suggests else "signals"
+        _check_evidence(when, unless, spot, does)
         if table.get("when", {}) == {}:
-            spot.wrong('suggests something for every mail; add a condition, for example when.says = "…"')
+            spot.wrong(f'{does} something for every mail; add a condition, for example when.says = "…"')
     return Rule(
         name=name,
         because=_words(table, "because", spot),
@@ -89,6 +90,7 @@ def check_rule(table: Mapping[str, Any], spot: Spot, known: Known) -> Rule:
         when=when,
         unless=unless,
         suggests=suggests,
+        signals=signals,
         then=then,
         examples=_examples(table.get("example", []), spot.at("example"), known),
     )
@@ -151,26 +153,31 @@ def _addresses(value: Any, spot: Spot, _known: Known) -> tuple[str, ...]:
     return patterns
 
 
-def _categories(value: Any, spot: Spot, _known: Known) -> tuple[str, ...]:
+def _categories(value: Any, spot: Spot, _known: Known, *, kind: str = "category") -> tuple[str, ...]:
     """Names only; whether they exist is known when all files are read."""
     names = _texts(value, spot)
     for name in names:
-        if _CATEGORY.fullmatch(name) is None:
-            spot.wrong(f"'{name}' cannot be a category; use letters, digits, '-' and '_'")
+        if _NAME.fullmatch(name) is None:
+            spot.wrong(f"'{name}' cannot be a {kind}; use letters, digits, '-' and '_'")
             return ()
     return names
 
 
+def _signals(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:
+    return _categories(value, spot, known, kind="signal")
+
+
 def _bounds(value: Any, spot: Spot, _known: Known) -> tuple[str, ...]:
+    what = str(spot.place[-1])
     if isinstance(value, int | float) and not isinstance(value, bool):
         near = value / 100 if value > 1 else value
-        spot.wrong(f'write the score with a sign and in quotes, for example ">= {near:g}"')
+        spot.wrong(f'write the {what} with a sign and in quotes, for example ">= {near:g}"')
         return ()
     bounds = []
     for text in _texts(value, spot):
         found = _BOUND.fullmatch(text)
         if found is None:
-            spot.wrong(f"'{text}' is not a score; write for example \">= 0.8\" (scores go from 0 to 1)")
+            spot.wrong(f"'{text}' is not a {what}; write for example \">= 0.8\" ({what}s go from 0 to 1)")
             return ()
         bounds.append(f"{found[1]} {float(found[2]):g}")
     return tuple(bounds)
@@ -220,22 +227,28 @@ _VALUES: Mapping[str, Callable[[Any, Spot, Known], tuple[str, ...]]] = {
     "language": _languages,
     "attachment": _attachments,
     "automatic": _by,
+    "signal": _signals,
+    "risk": _bounds,
 }
 
 
 # --- then --------------------------------------------------------------------------------------------------
 
-_THEN = ("suggests", "priority", "acknowledge", "send", "call", "escalate", "file", "tag", "due", "stop")
+_THEN = ("suggests", "signals", "priority", "acknowledge", "send", "call", "escalate", "file", "tag", "due", "stop")
+
+Weights = tuple[tuple[str, float], ...]
 
 
-def _then(table: Mapping[str, Any], spot: Spot, known: Known) -> tuple[tuple[tuple[str, float], ...], Then]:
+def _then(table: Mapping[str, Any], spot: Spot, known: Known) -> tuple[Weights, Weights, Then]:
+    """What it suggests, what it signals, what it sets."""
     here, then = spot.at("then"), table.get("then", {})
     if not isinstance(then, dict) or len(then) == 0:
         here.wrong('does nothing; add for example then.suggests = { request = 0.7 } or then.priority = "high"')
-        return (), Then()
+        return (), (), Then()
     _no_other_keys(then, here, _THEN, "then")
-    suggests = _suggests(then["suggests"], here.at("suggests")) if "suggests" in then else ()
-    return suggests, Then(
+    suggests = _weights(then["suggests"], here.at("suggests"), "category") if "suggests" in then else ()
+    signals = _weights(then["signals"], here.at("signals"), "signal") if "signals" in then else ()
+    sets = Then(
         priority=_choice(then, "priority", here, PRIORITIES, "priority"),
         acknowledge=_choice(then, "acknowledge", here, known.templates | {NO_TEMPLATE}, "template"),
         send=_send(then, here),
@@ -246,37 +259,40 @@ def _then(table: Mapping[str, Any], spot: Spot, known: Known) -> tuple[tuple[tup
         tags=_texts(then["tag"], here.at("tag")) if "tag" in then else (),
         stop=_yes_no(then, "stop", here, default=False),
     )
+    return suggests, signals, sets
 
 
-def _suggests(value: Any, spot: Spot) -> tuple[tuple[str, float], ...]:
+def _weights(value: Any, spot: Spot, kind: str) -> Weights:
+    """Names with their weights. kind: `category` or `signal`."""
     if not isinstance(value, dict) or len(value) == 0:
-        spot.wrong("write the category with its weight: then.suggests = { complaint = 0.7 }")
+        example = "suggests = { complaint = 0.7 }" if kind == "category" else "signals = { churn = 0.7 }"
+        spot.wrong(f"write the {kind} with its weight: then.{example}")
         return ()
     found = []
-    for name, weight in value.items():
-        category, here = plain(name), spot.at(name)
-        if category == OTHER:
+    for key, weight in value.items():
+        name, here = plain(key), spot.at(key)
+        if kind == "category" and name == OTHER:
             here.wrong("'other' cannot be suggested; it is what remains when nothing else applies")
-        elif _CATEGORY.fullmatch(category) is None:
-            here.wrong(f"'{name}' cannot be a category; use letters, digits, '-' and '_'")
+        elif _NAME.fullmatch(name) is None:
+            here.wrong(f"'{key}' cannot be a {kind}; use letters, digits, '-' and '_'")
         elif isinstance(weight, bool) or not isinstance(weight, int | float):
-            here.wrong(f"the weight of '{name}' must be a number like 0.7, without quotes, not {_shown(weight)}")
+            here.wrong(f"the weight of '{key}' must be a number like 0.7, without quotes, not {_shown(weight)}")
         elif not MIN_WEIGHT <= weight <= MAX_WEIGHT:
             near = f"; did you mean {weight / 100:g}?" if 1 < weight < 100 else ""
-            here.wrong(f"the weight of '{name}' must lie between {MIN_WEIGHT} and {MAX_WEIGHT}, not {weight}{near}")
+            here.wrong(f"the weight of '{key}' must lie between {MIN_WEIGHT} and {MAX_WEIGHT}, not {weight}{near}")
         else:
-            found.append((category, float(weight)))
+            found.append((name, float(weight)))
     return tuple(found)
 
 
-def _check_suggesting(when: tuple[Condition, ...], unless: tuple[Condition, ...], spot: Spot) -> None:
-    """Evidence makes the scores, so it cannot depend on them."""
+def _check_evidence(when: tuple[Condition, ...], unless: tuple[Condition, ...], spot: Spot, does: str) -> None:
+    """Evidence makes scores and risk, so it cannot depend on them. does: `suggests` or `signals`."""
     for side, conditions in (("when", when), ("unless", unless)):
         for condition in conditions:
             if condition.key in NEEDS_VERDICT:
                 spot.at(side, condition.key).wrong(
-                    f"a rule that suggests cannot ask for {side}.{condition.key}: categories and scores are known only "
-                    "after all suggestions are weighed; make two rules of it"
+                    f"a rule that {does} cannot ask for {side}.{condition.key}: categories, scores and risk are known "
+                    "only after all evidence is weighed; make two rules of it"
                 )
 
 
@@ -330,19 +346,21 @@ def _example(table: Mapping[str, Any], spot: Spot, known: Known) -> Example:
     if not isinstance(gives, dict) or not isinstance(never, dict) or len(gives) + len(never) == 0:
         spot.wrong('the example does not say what must come of it; add for example gives.category = "request"')
         gives, never = {}, {}
-    _no_other_keys(gives, spot.at("gives"), ("category", "priority", "acknowledge"), "gives")
-    _no_other_keys(never, spot.at("not"), ("category",), "not")
-    wanted, refused = spot.at("gives", "category"), spot.at("not", "category")
+    _no_other_keys(gives, spot.at("gives"), ("category", "signal", "priority", "acknowledge"), "gives")
+    _no_other_keys(never, spot.at("not"), ("category", "signal"), "not")
+    wanted, refused = spot.at("gives"), spot.at("not")
     return Example(
         source=spot.where,
         mail=mail,
         file=file,
         subject=_words(table, "subject", spot),
         sender=_words(table, "from", spot),
-        category=_categories(gives["category"], wanted, known) if "category" in gives else None,
-        not_category=_categories(never["category"], refused, known) if "category" in never else (),
-        priority=_choice(gives, "priority", spot.at("gives"), PRIORITIES, "priority"),
-        acknowledge=_choice(gives, "acknowledge", spot.at("gives"), known.templates | {NO_TEMPLATE}, "template"),
+        category=_categories(gives["category"], wanted.at("category"), known) if "category" in gives else None,
+        not_category=_categories(never["category"], refused.at("category"), known) if "category" in never else (),
+        priority=_choice(gives, "priority", wanted, PRIORITIES, "priority"),
+        acknowledge=_choice(gives, "acknowledge", wanted, known.templates | {NO_TEMPLATE}, "template"),
+        signal=_signals(gives["signal"], wanted.at("signal"), known) if "signal" in gives else (),
+        not_signal=_signals(never["signal"], refused.at("signal"), known) if "signal" in never else (),
     )
 
 

@@ -14,6 +14,9 @@ OTHER = "other"
 KNOWN_CATEGORIES = frozenset({"request", "complaint", "renewal"})
 """Those that exist without a rule; a site's own exist as soon as a rule suggests them."""
 
+KNOWN_SIGNALS = frozenset({"chasing", "churn", "escalation"})
+"""Signals of risk that exist without a rule; a site's own exist as soon as a rule gives them."""
+
 ROLES = frozenset({"account manager", "coordinator"})
 """Who may be named besides a person's id."""
 
@@ -37,9 +40,11 @@ CONDITIONS = (
     "language",
     "attachment",
     "automatic",
+    "signal",
+    "risk",
 )
-NEEDS_VERDICT = frozenset({"category", "score", "sure"})
-"""Conditions that exist only once all evidence is weighed, so a suggesting rule cannot use them."""
+NEEDS_VERDICT = frozenset({"category", "score", "sure", "signal", "risk"})
+"""Conditions that exist only once all evidence is weighed, so a rule that gives evidence cannot use them."""
 
 _SPAN = re.compile(r"[1-9]\d{0,3} (business )?(minute|hour|day|week)s?|[1-9]\d{0,3}[mhd]")
 _STRAIGHT = str.maketrans({"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "\u00a0": " "})
@@ -82,6 +87,7 @@ class Example:
     """A mail that the rule's author wrote down, with what must come of it.
 
     mail: the text, or "" when `file` (relative to the rule folder) holds it. category: None when not stated.
+    signal, not_signal: names that must, or must not, be found.
     """
 
     source: str
@@ -93,6 +99,8 @@ class Example:
     not_category: tuple[str, ...] = ()
     priority: str | None = None
     acknowledge: str | None = None
+    signal: tuple[str, ...] = ()
+    not_signal: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +120,7 @@ class Then:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One `[[rule]]`. source: `file:line`; suggests: (category, weight 0..1)."""
+    """One `[[rule]]`. source: `file:line`; suggests: (category, weight 0..1); signals: (signal, weight 0..1)."""
 
     name: str
     because: str
@@ -121,12 +129,13 @@ class Rule:
     when: tuple[Condition, ...]
     unless: tuple[Condition, ...]
     suggests: tuple[tuple[str, float], ...]
+    signals: tuple[tuple[str, float], ...]
     then: Then
     examples: tuple[Example, ...]
 
     @property
     def handles(self) -> bool:
-        """True when it sets anything, not only suggests."""
+        """True when it sets anything, not only gives evidence."""
         return self.then != Then()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from triaged.errors import ConfigError, Problem
 from triaged.rules.check import Known, Spot, check_rule
-from triaged.rules.grammar import KNOWN_CATEGORIES, OTHER, ROLES, Rule, RuleSet
+from triaged.rules.grammar import KNOWN_CATEGORIES, KNOWN_SIGNALS, OTHER, ROLES, Rule, RuleSet
 from triaged.tomlfile import TomlFile, did_you_mean, parse_toml
 
 
@@ -62,7 +62,11 @@ def parse_rules(files: Sequence[tuple[str, bytes]], *, templates: frozenset[str]
         found += _rules_of(file, known, problems)
     _check_names(found)
     if len(parsed) == len(ordered):  # a file that cannot be read may hold the rule that suggests the category
-        _check_categories(found)
+        rules = [rule for _, rule in found]
+        suggested = {category for rule in rules for category, _ in rule.suggests}
+        signalled = {signal for rule in rules for signal, _ in rule.signals}
+        _check_asked(found, "category", KNOWN_CATEGORIES | suggested | {OTHER}, "no rule suggests a category")
+        _check_asked(found, "signal", KNOWN_SIGNALS | signalled, "no rule gives a signal")
     if problems:
         raise ConfigError(tuple(sorted(problems, key=_by_line)))
     return _rule_set([rule for _, rule in found], [(name, octets.decode("utf-8-sig")) for name, octets in ordered])
@@ -94,24 +98,27 @@ def _check_names(rules: Sequence[tuple[Spot, Rule]]) -> None:
             spot.at("name").wrong(f"the name '{rule.name}' is taken by the rule at {other.source}; names are unique")
 
 
-def _check_categories(rules: Sequence[tuple[Spot, Rule]]) -> None:
-    """A category exists when it is one of the three or some rule, enabled or not, suggests it."""
-    known = sorted(KNOWN_CATEGORIES | {category for _, rule in rules for category, _ in rule.suggests} | {OTHER})
+def _check_asked(rules: Sequence[tuple[Spot, Rule]], key: str, names: frozenset[str], problem: str) -> None:
+    """What is asked for exists by itself or because some rule, enabled or not, gives it. key: `category`, `signal`."""
+    known = sorted(names)
     for spot, rule in rules:
         asked = [
-            (spot.at(side, "category"), condition.values)
+            (spot.at(side, key), condition.values)
             for side, conditions in (("when", rule.when), ("unless", rule.unless))
             for condition in conditions
-            if condition.key == "category"
+            if condition.key == key
         ]
         for number, example in enumerate(rule.examples):
-            asked.append((spot.at("example", number, "gives", "category"), example.category or ()))
-            asked.append((spot.at("example", number, "not", "category"), example.not_category))
+            gives, never = spot.at("example", number, "gives", key), spot.at("example", number, "not", key)
+            if key == "category":
+                asked += [(gives, example.category or ()), (never, example.not_category)]
+            else:
+                asked += [(gives, example.signal), (never, example.not_signal)]
         for place, values in asked:
             for value in values:
                 if value not in known:
                     hint = f"{did_you_mean(value, known)} (there is: {', '.join(known)})"
-                    place.wrong(f"no rule suggests a category '{value}'{hint}")
+                    place.wrong(f"{problem} '{value}'{hint}")
 
 
 def _missing_examples(rules: RuleSet, folder: Path) -> list[Problem]:

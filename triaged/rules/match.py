@@ -9,7 +9,7 @@ from operator import ge, gt, le, lt
 from typing import TypeVar
 
 from triaged.decision import ConditionTrace, FieldSet, RuleTrace
-from triaged.model import Account, Address, CategoryScore, Evidence, Message, Verdict
+from triaged.model import Account, Address, CategoryScore, Evidence, Message, Risk, Verdict
 from triaged.rules.grammar import NO_TEMPLATE, OTHER, CallWish, Condition, Rule, RuleSet, SendPolicy, plain
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ Hits = Mapping[str, tuple[tuple[str, int, int], ...]]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a mail. language: ISO 639-1 or `""`. verdict: None in the first pass (`suggest`)."""
+    """What is known of a mail. language: ISO 639-1 or `""`. verdict: None in the first pass (`suggest`, `signals`)."""
 
     message: Message
     account: Account | None
@@ -32,6 +32,7 @@ class Facts:
     language: str
     now: datetime
     verdict: Verdict | None = None
+    risk: Risk = Risk()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +57,34 @@ class Handling:
 
 
 def suggest(rules: RuleSet, facts: Facts, *, full: bool = False) -> tuple[tuple[Evidence, ...], tuple[RuleTrace, ...]]:
-    """First pass: one `Evidence` for each suggesting rule that holds and each of its categories.
+    """First pass: one `Evidence` for each suggesting rule that holds and each of its categories; see also `signals`.
 
-    full: look at every rule and every condition, for "why not"; otherwise rules without a phrase hit are passed
-    over, and a rule's conditions are looked at up to the first that decides.
+    The traces are those of all rules that give evidence, of categories or of signals. full: look at every rule and
+    every condition, for "why not"; otherwise rules without a phrase hit are passed over, and a rule's conditions are
+    looked at up to the first that decides.
     """
     evidence: list[Evidence] = []
     traces: list[RuleTrace] = []
     for rule in _to_look_at(rules, facts, full=full):
-        if len(rule.suggests) == 0:
+        if len(rule.suggests) + len(rule.signals) == 0:
             continue
         trace = _trace(rule, facts, full=full)
         traces.append(trace)
         if trace.fired:
-            words, start, end = _place(rule, facts.hits)
-            evidence += (Evidence(rule.source, name, weight, words, start, end) for name, weight in rule.suggests)
+            evidence += _evidence(rule, rule.suggests, facts)
     return tuple(evidence), tuple(traces)
+
+
+def signals(rules: RuleSet, facts: Facts) -> tuple[Evidence, ...]:
+    """First pass too: one `Evidence` for each rule that holds and each of its signals. They are no categories."""
+    giving = (rule for rule in _to_look_at(rules, facts, full=False) if len(rule.signals) > 0)
+    found = (_evidence(rule, rule.signals, facts) for rule in giving if _trace(rule, facts, full=False).fired)
+    return tuple(each for evidence in found for each in evidence)
+
+
+def _evidence(rule: Rule, named: tuple[tuple[str, float], ...], facts: Facts) -> list[Evidence]:
+    words, start, end = _place(rule, facts.hits)
+    return [Evidence(rule.source, name, weight, words, start, end) for name, weight in named]
 
 
 def handle(rules: RuleSet, facts: Facts, *, full: bool = False) -> Handling:
@@ -269,6 +282,15 @@ def _automatic(condition: Condition, facts: Facts, _rule: Rule) -> tuple[str, bo
     return facts.message.automatic.by, facts.message.automatic.by in condition.values
 
 
+def _signal(condition: Condition, facts: Facts, _rule: Rule) -> tuple[str, bool]:
+    found = facts.risk.signals
+    return ", ".join(found) or "none", any(name in condition.values for name in found)
+
+
+def _risk(condition: Condition, facts: Facts, _rule: Rule) -> tuple[str, bool]:
+    return f"{facts.risk.score:.2f}", any(_within(facts.risk.score, bound) for bound in condition.values)
+
+
 _CHECKS: Mapping[str, Callable[[Condition, Facts, Rule], tuple[str, bool]]] = {
     "says": _says,
     "subject": _subject,
@@ -285,6 +307,8 @@ _CHECKS: Mapping[str, Callable[[Condition, Facts, Rule], tuple[str, bool]]] = {
     "language": _language,
     "attachment": _attachment,
     "automatic": _automatic,
+    "signal": _signal,
+    "risk": _risk,
 }
 
 

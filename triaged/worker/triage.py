@@ -22,12 +22,12 @@ from typing import Any
 
 from triaged.accounts.match import Directory, directory
 from triaged.classify.model import judge
-from triaged.decide import decide
+from triaged.decide import decide, whose
 from triaged.decision import Decision
 from triaged.errors import ConfigError, Permanent, Problem, Transient, TriagedError
 from triaged.log.read import Reader
 from triaged.mail.parse import parse
-from triaged.model import Message, Raw
+from triaged.model import Message, Raw, Trend
 from triaged.playbook import Playbook
 from triaged.worker.listed import ListFile
 
@@ -95,7 +95,7 @@ def triage(
             results.append(Unreadable(raw, cause))
             continue
         judged = next(opinions)
-        thread = reader.thread_accounts((*message.in_reply_to, *message.references)) if reader is not None else ()
+        thread, trend = _known(message, playbook, accounts, reader)
         try:
             decision = decide(
                 message,
@@ -103,6 +103,7 @@ def triage(
                 playbook=playbook,
                 directory=accounts,
                 thread_accounts=thread,
+                trend=trend,
                 judged=judged,
                 now=now,
             )
@@ -112,6 +113,17 @@ def triage(
         else:
             results.append(Triaged(raw, message, decision))
     return results
+
+
+def _known(
+    message: Message, playbook: Playbook, accounts: Directory, reader: Reader | None
+) -> tuple[tuple[str, ...], Trend | None]:
+    """What the log knows: the accounts of the conversation, and how the mail's own account wrote before it."""
+    if reader is None:
+        return (), None
+    thread = reader.thread_accounts((*message.in_reply_to, *message.references))
+    account_id = whose(message, playbook=playbook, directory=accounts, thread_accounts=thread).account_id
+    return thread, reader.trend(account_id, before=message.received) if account_id is not None else None
 
 
 class TriageProcess:
