@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from triaged.classify.phrases import PhraseIndex
 from triaged.classify.verdict import Calibration
 from triaged.classify.verdict import verdict as weigh_up
 from triaged.model import Account, Automatic, Evidence, Verdict
+from triaged.risk import assess
 from triaged.rules.grammar import Example, Rule, RuleSet
 from triaged.rules.load import load_rules
-from triaged.rules.match import Facts, handle, suggest
+from triaged.rules.match import Facts, handle, signals, suggest
 
 STARTER = Path(triaged.rules.__file__).parent / "starter"
 RULES: RuleSet = load_rules(STARTER, templates=TEMPLATES, people=frozenset())
@@ -28,16 +30,28 @@ def seen(subject: str, text: str, *, account: Account | None = ACME, judged: Ver
     hits: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
     for hit in PHRASES.find(mail.judged):
         hits[hit.phrase].append((hit.words, hit.start, hit.end))
-    return facts(mail=mail, account=account, hits={key: tuple(value) for key, value in hits.items()}, judged=judged)
+    found = facts(mail=mail, account=account, hits={key: tuple(value) for key, value in hits.items()}, judged=judged)
+    if judged is None:
+        return found
+    return dataclasses.replace(found, risk=assess(signals(RULES, found), judged, None))
 
 
 def test_the_files_hold_what_was_promised() -> None:
-    assert [name for name, _ in RULES.files] == ["complaint.toml", "handling.toml", "renewal.toml", "request.toml"]
+    assert [name for name, _ in RULES.files] == [
+        "complaint.toml",
+        "handling.toml",
+        "renewal.toml",
+        "request.toml",
+        "signals.toml",
+    ]
     assert set(RULES.categories) == {"request", "complaint", "renewal"}
     suggesting = [rule for rule in RULES.rules if len(rule.suggests) > 0]
     assert 12 <= len(suggesting) <= 25
     assert [rule.name for rule in RULES.rules if rule.because == ""] == []
-    assert [rule.name for rule in suggesting if len(rule.examples) == 0] == []
+    giving = [rule for rule in RULES.rules if len(rule.suggests) + len(rule.signals) > 0]
+    assert len(giving) == len(suggesting) + 7
+    assert [rule.name for rule in giving if len(rule.examples) == 0] == []
+    assert {name for rule in RULES.rules for name, _ in rule.signals} == {"chasing", "churn", "escalation"}
     assert [rule.name for rule in RULES.rules if not rule.enabled] == []
 
 
@@ -65,15 +79,21 @@ EXAMPLES = [(rule, example) for rule in RULES.rules for example in rule.examples
 def test_there_are_examples_both_ways() -> None:
     assert len(EXAMPLES) >= 30
     assert sum(1 for _, example in EXAMPLES if example.category is None) >= 5
+    assert sum(1 for _, example in EXAMPLES if len(example.signal) > 0) >= 25
+    assert sum(1 for _, example in EXAMPLES if len(example.not_signal) > 0) >= 6
 
 
 @pytest.mark.parametrize(("rule", "example"), EXAMPLES, ids=[example.source for _, example in EXAMPLES])
 def test_an_example_is_hit_by_its_rule_or_spared(rule: Rule, example: Example) -> None:
-    evidence, traces = suggest(RULES, seen(example.subject, example.mail), full=True)
+    mail = seen(example.subject, example.mail)
+    evidence, traces = suggest(RULES, mail, full=True)
     fired = {trace.name for trace in traces if trace.fired}
     chosen = weigh(evidence).chosen
+    given = {each.category for each in signals(RULES, mail)}
     assert set(chosen).isdisjoint(example.not_category)
-    assert (rule.name in fired) is (example.category is not None)
+    assert given.isdisjoint(example.not_signal)
+    assert (rule.name in fired) is (example.category is not None or len(example.signal) > 0)
+    assert given >= set(example.signal)
     if example.category is not None:
         assert set(chosen) == set(example.category)
 
@@ -124,15 +144,35 @@ def test_four_languages_any_case_any_line_break(category: str, text: str) -> Non
     assert category in {each.category for each in suggest(RULES, seen("x", text))[0]}
 
 
+HARMLESS = [
+    ("Re: Your second reminder", "Thanks for your reminder, paid this morning."),
+    ("Lunch", "Somebody had to chase the waiter, otherwise a lovely place."),
+    ("Keys", "We leave you the keys at the gate."),
+    ("Dates", "We are looking at alternative dates in June, would the 9th suit you?"),
+    ("Board", "For the board I would want revenue by channel."),
+    ("Escalator", "The escalator is back in service, thank you."),
+    ("Kündigung", "Herr Novak hat gekündigt, seine Stelle ist frei."),
+    ("Congé", "Votre demande a été acceptée par votre responsable."),
+    ("Agenda", "Su jefe de proyecto se pondrá en contacto con nosotros, perfecto."),
+]
+
+
+@pytest.mark.parametrize(("subject", "text"), HARMLESS, ids=[subject for subject, _ in HARMLESS])
+def test_harmless_words_are_no_signal(subject: str, text: str) -> None:
+    assert signals(RULES, seen(subject, text)) == ()
+
+
 COMPLAINT = verdict({"complaint": 0.9, "renewal": 0.1, "request": 0.2})
 RENEWAL = verdict({"renewal": 0.9, "complaint": 0.1, "request": 0.2})
 REQUEST = verdict({"request": 0.95, "renewal": 0.1, "complaint": 0.05})
+MUCH_OF_BOTH = verdict({"complaint": 0.79, "renewal": 0.7, "request": 0.2}, unsure=frozenset({"complaint"}))
 BOTH = verdict({"complaint": 0.9, "renewal": 0.8, "request": 0.7})
 MAYBE_COMPLAINT = verdict({"complaint": 0.6, "renewal": 0.1, "request": 0.2}, unsure=frozenset({"complaint"}))
 NOTHING = verdict({"request": 0.05, "renewal": 0.02, "complaint": 0.01})
 PERHAPS_NOTHING = verdict({"request": 0.3, "renewal": 0.02, "complaint": 0.01}, unsure=frozenset({"request"}))
 LEAVING = "We have decided: please cancel our contract."
 CALL = "Can we have a call tomorrow?"
+CHASER = "This is the second time I ask for the list."
 
 PROMISED = [
     # what, text, account, verdict → priority, acknowledge, escalate, call within (None: no call)
@@ -145,6 +185,13 @@ PROMISED = [
     ("leaving", LEAVING, SILVER, RENEWAL, "high", "renewal", "account manager", "1 business day"),
     ("stranger leaving", LEAVING, None, RENEWAL, "normal", None, "account manager", None),
     ("request", "x", ACME, REQUEST, "normal", "request", None, None),
+    ("chaser", CHASER, SILVER, REQUEST, "high", "request", None, None),
+    ("chaser of a gold complaint", CHASER, ACME, COMPLAINT, "urgent", "complaint", "account manager", "1 business day"),
+    ("chaser that asks for nothing", CHASER, SILVER, NOTHING, "high", None, None, None),
+    ("stranger's chaser", CHASER, None, REQUEST, "normal", None, None, None),
+    ("threat beside a request", LEAVING, SILVER, REQUEST, "high", "request", "account manager", None),
+    ("stranger's threat", LEAVING, None, REQUEST, "normal", None, None, None),
+    ("unhappy and renewing", "x", SILVER, MUCH_OF_BOTH, "high", "received", "account manager", None),
     ("request for a call", CALL, ACME, REQUEST, "normal", "request", None, "2 business days"),
     ("stranger's call", CALL, None, REQUEST, "normal", None, None, None),
     ("nothing, sure", "x", ACME, NOTHING, "low", None, None, None),
