@@ -12,6 +12,7 @@ from triaged.accounts.match import Directory, match
 from triaged.classify.language import language as language_of
 from triaged.classify.model import Judged
 from triaged.classify.phrases import PhraseIndex
+from triaged.classify.verdict import MIN_FAMILIAR
 from triaged.classify.verdict import verdict as weigh
 from triaged.clocks.hours import add, parse_span
 from triaged.decision import Acknowledge, Call, Decision, RuleTrace
@@ -21,6 +22,9 @@ from triaged.playbook import Case, Playbook, reference
 from triaged.risk import assess
 from triaged.rules.grammar import SendPolicy
 from triaged.rules.match import Facts, Hits, handle, signals, suggest
+
+LEAST_WORDS = 12
+"""Words of a mail with attachments below which it is taken to say only "see attached"."""
 
 
 def decide(
@@ -107,8 +111,16 @@ def _verdict(facts: Facts, playbook: Playbook, judged: Judged) -> tuple[Verdict,
         language=facts.language,
         model_id=playbook.model.model_id,
         rules_id=playbook.rules.id,
+        sure=playbook.sure,
+        readable=_is_readable(facts.message, judged),
     )
     return verdict, suggested
+
+
+def _is_readable(message: Message, judged: Judged) -> bool:
+    """Whether the model can say anything: it knows the words, and they are more than a pointer to an attachment."""
+    only_points = len(message.attachments) > 0 and len(message.new_text.split()) < LEAST_WORDS
+    return judged.familiar >= MIN_FAMILIAR and not only_points
 
 
 def _due(case: Case) -> datetime | None:
@@ -142,7 +154,18 @@ def _acknowledge(case: Case) -> tuple[Acknowledge, SendPolicy | None]:
         why = case.message.identity.reason
         reason += f"; only the fixed text without names, dates or topic, for the sender is not authenticated: {why}"
         template = FIXED_TEXT
+    elif policy.mode in ("hold", "auto") and template != FIXED_TEXT and not _may_tell(case):
+        least = f"right {case.playbook.answer:.0%} of the time"
+        reason += f"; with neutral words, for what it is about is not known well enough ({least}) to be told by machine"
+        template = FIXED_TEXT
     return Acknowledge(policy.mode in ("hold", "auto"), template, reason), policy
+
+
+def _may_tell(case: Case) -> bool:
+    """Whether what the mail is about is known well enough to be told to the client without a person."""
+    verdict = case.verdict
+    known = [each.precision >= case.playbook.answer for each in verdict.scores if each.category in verdict.chosen]
+    return len(known) > 0 and all(known)
 
 
 def _refusal(case: Case) -> str | None:

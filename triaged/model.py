@@ -181,13 +181,18 @@ class Message:
 # --- what it is -------------------------------------------------------------------------------------------
 
 
+Answer = Literal["yes", "no", "a person looks"]
+"""What is said about one category of a mail."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Why a category was believed, or not.
 
     source: `model` or the rule's place (`complaint.toml:12`). weight: the score this evidence alone would
     give, 0..1. words: as they stand in the mail; start, end: their place in `Message.judged` (characters,
-    end exclusive), both -1 where the evidence has no place.
+    end exclusive), both -1 where the evidence has no place. marks: places of the words in it that spoke most, in order;
+    empty where all of it counts.
     """
 
     source: str
@@ -196,15 +201,21 @@ class Evidence:
     words: str
     start: int = -1
     end: int = -1
+    marks: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryScore:
-    """A category's calibrated score; `sure` when it is far enough from the threshold either way."""
+    """A category's calibrated score, and how far the answer may be trusted.
+
+    precision: the share of answers like this one that were right when the model was calibrated, one of a few steps;
+    0.0 for none. sure: that is as high as the site asks for; otherwise a person looks.
+    """
 
     category: str
     score: float
     sure: bool
+    precision: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +237,22 @@ class Verdict:
     def score(self, category: str) -> float:
         """The score of `category`; 0.0 for one nobody knows."""
         return next((each.score for each in self.scores if each.category == category), 0.0)
+
+    @property
+    def precision(self) -> float:
+        """How far the least trusted of its answers may be trusted; 0.0 for none."""
+        return min((each.precision for each in self.scores), default=0.0)
+
+    @property
+    def runner_up(self) -> CategoryScore | None:
+        """The category that was not chosen and came nearest; None when every known one was chosen."""
+        return next((each for each in self.scores if each.category not in self.chosen), None)
+
+    def answer(self, category: str) -> Answer:
+        """Whether the mail is of that category, or a person has to look; one that nobody knows is `no`."""
+        if any(each.category == category and not each.sure for each in self.scores):
+            return "a person looks"
+        return "yes" if category in self.chosen else "no"
 
 
 # --- how the account feels -------------------------------------------------------------------------------------

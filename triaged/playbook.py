@@ -62,6 +62,7 @@ class Playbook:
 
     due: span by priority. notice: no call sooner. envelope_sender: of acknowledgements, `""` for `<>`.
     do_not_answer: whom people want no automatic mail to go to; it is read again whenever its file is saved.
+    sure, answer: how often an answer must be right before it counts as sure, and before a client is told by machine.
     """
 
     model: Model
@@ -83,6 +84,8 @@ class Playbook:
     call_location: str
     secret: bytes
     do_not_answer: DoNotAnswer = field(default_factory=DoNotAnswer)
+    sure: float = 0.95
+    answer: float = 0.97
 
 
 @dataclass(frozen=True, slots=True)

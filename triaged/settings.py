@@ -57,6 +57,13 @@ class Limits(_Table):
     notices_per_hour: int = Field(default=30, ge=1)
 
 
+class Classify(_Table):
+    """From which share of right answers on the classifier is taken at its word."""
+
+    sure: float = Field(default=0.95, ge=0.9, le=0.99)
+    answer: float = Field(default=0.97, ge=0.9, le=0.99)
+
+
 class Acknowledging(_Table):
     """What is answered by machine when no rule says otherwise."""
 
@@ -313,6 +320,7 @@ class Config(_Table):
     firm: Firm
     service: Service = Service()
     triage: Triage = Triage()
+    classify: Classify = Classify()
     acknowledge: Acknowledging = Acknowledging()
     limits: Limits = Limits()
     due: Due = Due()

@@ -16,7 +16,7 @@ from triaged.errors import Problem
 from triaged.log.alerts import Alert
 from triaged.log.read import BouncedRow, BreakerRow, EffectRow, EventRow, HeldRow, LogRow
 from triaged.log.status import Status
-from triaged.model import Account, Message, Risk
+from triaged.model import Account, Evidence, Message, Risk
 from triaged.risk import evidence_words, trend_words
 
 PIPE_WIDTH = 200
@@ -184,10 +184,12 @@ def print_explanation(out: Console, message: Message, decision: Decision, *, zon
     )
     for score in verdict.scores:
         chosen = coloured(score.category) if score.category in verdict.chosen else f"not {score.category}"
-        out.print(f"{chosen}: {score.score:.2f}{'' if score.sure else ', unsure'}")
+        trust = f", right {score.precision:.0%} of the time or more" if score.precision > 0 else ""
+        out.print(f"{chosen}: {score.score:.2f}, {'sure' if score.sure else 'a person looks'}{trust}")
         for each in (each for each in verdict.evidence if each.category == score.category):
-            words = " ".join(each.words.split())
-            out.print(f"    {each.weight:.2f} by {escape(each.source)}: “{escape(words)}”", soft_wrap=True)
+            out.print(f"    {each.weight:.2f} by {escape(each.source)}: “{marked(each)}”", soft_wrap=True)
+    if verdict.runner_up is not None:
+        out.print(f"Nearest of what it was not taken for: {verdict.runner_up.category}.")
     out.print(
         f"\nAccount: {escape(decision.account.account_id or 'none')}. {escape(decision.account.evidence)}",
         soft_wrap=True,
@@ -210,6 +212,16 @@ def print_explanation(out: Console, message: Message, decision: Decision, *, zon
             holds = "holds" if condition.holds else "does not hold"
             told = f"{condition.key} = {condition.wanted}: {condition.actual}; {holds}"
             out.print(f"        [dim]{escape(told)}[/dim]", soft_wrap=True)
+
+
+def marked(each: Evidence) -> str:
+    """The words of a piece of evidence on one line, those that spoke most in bold."""
+    pieces, done = [], each.start
+    for start, end in each.marks:
+        pieces += [escape(each.words[done - each.start : start - each.start])]
+        pieces += [f"[bold]{escape(each.words[start - each.start : end - each.start])}[/bold]"]
+        done = end
+    return " ".join("".join((*pieces, escape(each.words[done - each.start :] if each.marks else each.words))).split())
 
 
 def print_risk(out: Console, risk: Risk) -> None:

@@ -32,6 +32,8 @@ def decision_view(file: str, message: Message, decision: Decision) -> dict[str, 
         "categories": list(verdict.chosen),
         "scores": {each.category: round(each.score, 4) for each in verdict.scores},
         "sure": verdict.sure,
+        "answers": {each.category: verdict.answer(each.category) for each in verdict.scores},
+        "runner_up": verdict.runner_up.category if verdict.runner_up is not None else None,
         "account": {"id": account.account_id, "how": account.how, "score": round(account.score, 4)}
         if account.account_id is not None
         else None,
@@ -57,8 +59,16 @@ def decision_view(file: str, message: Message, decision: Decision) -> dict[str, 
 
 
 def evidence_view(each: Evidence) -> dict[str, Any]:
-    """One piece of evidence, without its place."""
-    return {"source": each.source, "category": each.category, "weight": round(each.weight, 4), "words": each.words}
+    """One piece of evidence; start, end, marks: places in subject, empty line and new text, -1 for none."""
+    return {
+        "source": each.source,
+        "category": each.category,
+        "weight": round(each.weight, 4),
+        "words": each.words,
+        "start": each.start,
+        "end": each.end,
+        "marks": [list(mark) for mark in each.marks],
+    }
 
 
 def risk_view(risk: Risk) -> dict[str, Any]:

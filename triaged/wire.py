@@ -201,6 +201,8 @@ def build_playbook(config: Config, *, dry: bool = False) -> Playbook:
         call_location=config.calls.location,
         secret=b"" if dry else secret_of(config),
         do_not_answer=ListFile(list_path(config)).current(),
+        sure=config.classify.sure,
+        answer=config.classify.answer,
     )
     if len(wrong := tuple(failing(playbook, folder=config.path(config.service.rules_dir)))) > 0:
         raise ConfigError(wrong)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
+from dataclasses import asdict
 
 import pytest
 
+from triaged.classify.calibrate import fit
 from triaged.classify.evaluate import Row, average_precision, calibration_error, evaluate, f1
-from triaged.classify.train import fit
-from triaged.classify.verdict import PRIOR, Calibration, CategoryCalibration, logit, sigmoid, verdict
+from triaged.classify.verdict import NEVER, PRIOR, STATED, Calibration, CategoryCalibration, logit, sigmoid, verdict
 from triaged.model import Evidence, Verdict
 
-FIT = CategoryCalibration(a=0.8, b=0.9, c=-1.0, threshold=0.4, sure_yes=0.9, sure_no=0.05)
+FIT = CategoryCalibration(
+    a=0.8, b=0.9, c=-1.0, threshold=0.4, yes=(0.8, 0.9, 0.95, NEVER), no=(0.1, 0.05, 0.01, -NEVER)
+)
 CALIBRATION = Calibration(("en", "de"), {"request": FIT, "complaint": FIT})
 
 
@@ -25,8 +29,12 @@ def weigh(
     scores: dict[str, float] | None = None,
     language: str = "en",
     categories: tuple[str, ...] = (),
+    sure: float = 0.95,
+    readable: bool = True,
 ) -> Verdict:
     return verdict(
+        sure=sure,
+        readable=readable,
         model_scores={"request": 0.3, "complaint": 0.02} if scores is None else scores,
         model_evidence=(),
         rule_evidence=evidence,
@@ -97,6 +105,57 @@ def test_sure(scores: dict[str, float], language: str, sure: bool) -> None:
     assert all(each.sure for each in found.scores) is sure
 
 
+@pytest.mark.parametrize(
+    ("score", "precision"),
+    [
+        (0.85, 0.9),
+        (0.8, 0.9),
+        (0.79, 0.0),
+        (0.93, 0.95),
+        (0.999, 0.97),
+        (0.39, 0.0),
+        (0.1, 0.9),
+        (0.03, 0.95),
+        (0.0, 0.97),
+    ],
+)
+def test_the_bounds_say_how_far_an_answer_is_trusted(score: float, precision: float) -> None:
+    assert FIT.precision(score) == precision
+
+
+def test_what_is_asked_for_decides_what_is_sure() -> None:
+    scores = {"request": 0.99, "complaint": 0.001}
+    assert weigh(scores=scores, sure=0.95).sure
+    assert not weigh(scores=scores, sure=0.99).sure
+    assert weigh(scores=scores, sure=0.99).precision == weigh(scores=scores).precision == 0.95
+
+
+def test_nothing_is_sure_of_what_cannot_be_read() -> None:
+    found = weigh(scores={"request": 0.99, "complaint": 0.001}, readable=False)
+    assert not found.sure
+    assert found.precision == 0.0
+    assert {found.answer(name) for name in ("request", "complaint")} == {"a person looks"}
+
+
+def test_three_answers_and_the_runner_up() -> None:
+    found = weigh(scores={"request": 0.99, "complaint": 0.3})
+    assert found.answer("request") == "yes"
+    assert found.answer("complaint") == "a person looks"
+    assert found.answer("nobody knows it") == "no"
+    assert weigh(scores={"request": 0.99, "complaint": 0.001}).answer("complaint") == "no"
+    assert found.runner_up is not None
+    assert found.runner_up.category == "complaint"
+    everything = weigh(scores={"request": 0.99, "complaint": 0.99})
+    assert everything.runner_up is None
+
+
+def test_a_calibration_goes_to_json_and_back() -> None:
+    told = json.loads(json.dumps(asdict(FIT)))
+    assert CategoryCalibration.of(told) == FIT
+    with pytest.raises(ValueError, match=f"needs {len(STATED)} bounds"):
+        CategoryCalibration.of({**told, "yes": [0.9]})
+
+
 def test_log_odds_go_back_and_forth() -> None:
     for probability in (0.001, 0.2, 0.5, 0.999):
         assert sigmoid(logit(probability)) == pytest.approx(probability)
@@ -114,7 +173,7 @@ def test_fit_finds_the_odds_and_keeps_rules_counting() -> None:
     assert c == pytest.approx(-1, abs=0.15)
     assert b == 1.0
     noise = [chance.gauss(0, 2) for _ in model]
-    assert fit(model, noise, truths, mass)[1] == 0.5
+    assert fit(model, noise, truths, mass)[1] == 0.2
 
 
 def test_figures() -> None:

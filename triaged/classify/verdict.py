@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from triaged.model import CategoryScore, Evidence, Verdict
 
@@ -14,23 +15,46 @@ PRIOR = 0.1
 _EDGE = 0.001
 """Weights and scores are kept this far from 0 and 1, so that no single one decides for ever."""
 
+STATED = (0.9, 0.95, 0.97, 0.99)
+"""Shares of right answers that can be asked for: each category knows from which score on answers keep them."""
 NEVER = 2.0
-"""As `sure_yes`: no score is sure. `-NEVER` likewise as `sure_no`."""
+"""As a bound of `yes`: no score is sure. `-NEVER` likewise of `no`."""
+MIN_FAMILIAR = 0.5
+"""Share of a text's words that the model must know before anything is sure: of what it cannot read it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryCalibration:
     """score = sigmoid(a · logit(model score) + b · Σ(logit(weight) − logit(PRIOR)) + c).
 
-    threshold: chosen at or over it. sure_yes, sure_no: sure at or over the one, at or under the other.
+    threshold: chosen at or over it. yes, no: for each share of `STATED`, the score at or over which a chosen category,
+    at or under which one that was not chosen, is right so often.
     """
 
     a: float
     b: float
     c: float
     threshold: float
-    sure_yes: float
-    sure_no: float
+    yes: tuple[float, ...]
+    no: tuple[float, ...]
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> CategoryCalibration:
+        """As it was written to JSON. Raises: KeyError, ValueError."""
+        yes, no = (tuple(float(bound) for bound in told[name]) for name in ("yes", "no"))
+        if not len(yes) == len(no) == len(STATED):
+            raise ValueError(f"a category needs {len(STATED)} bounds of yes and of no")
+        return cls(told["a"], told["b"], told["c"], told["threshold"], yes, no)
+
+    def precision(self, score: float) -> float:
+        """The highest share of `STATED` that an answer of this score keeps; 0.0 for none: a person looks."""
+        bounds = self.yes if score >= self.threshold else self.no
+        kept = [
+            share
+            for share, bound in zip(STATED, bounds, strict=True)
+            if (score >= bound if score >= self.threshold else score <= bound)
+        ]
+        return max(kept, default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +78,7 @@ def sigmoid(log_odds: float) -> float:
     return 1 / (1 + math.exp(-log_odds))
 
 
-OWN = CategoryCalibration(a=0.0, b=1.0, c=logit(PRIOR), threshold=0.5, sure_yes=0.9, sure_no=PRIOR + 0.01)
+OWN = CategoryCalibration(a=0.0, b=1.0, c=logit(PRIOR), threshold=0.5, yes=STATED, no=(PRIOR + 0.01,) * len(STATED))
 """For a category the model does not know: one rule alone gives its own weight, no rule the prior."""
 
 
@@ -73,22 +97,26 @@ def verdict(
     language: str,
     model_id: str,
     rules_id: str,
+    sure: float = 0.95,
+    readable: bool = True,
 ) -> Verdict:
     """Weigh model and rules.
 
     model_scores: 0..1 per category the model knows; empty for a text without words, and then nothing is sure.
     categories: what the rules may suggest; a category exists if it is among them, or scored, or suggested here.
-    language: ISO 639-1 of the text or `""`; in one the model does not cover nothing is sure.
+    language: ISO 639-1 of the text or `""`; in one the model does not cover nothing is sure. sure: the share of right
+    answers from which one counts as sure. readable: whether the model knows the words and all of the mail is text.
     """
     known = {*model_scores, *calibration.categories, *categories, *(each.category for each in rule_evidence)}
-    may_be_sure = language in calibration.languages and len(model_scores) > 0
+    may_be_sure = readable and language in calibration.languages and len(model_scores) > 0
     scores, chosen = [], []
     for category in known:
         fit = calibration.categories.get(category, OWN)
         rules = contribution(each for each in rule_evidence if each.category == category)
         model = fit.a * logit(model_scores.get(category, PRIOR))
         score = sigmoid(model + fit.b * rules + fit.c)
-        scores.append(CategoryScore(category, score, may_be_sure and not fit.sure_no < score < fit.sure_yes))
+        precision = fit.precision(score) if may_be_sure else 0.0
+        scores.append(CategoryScore(category, score, precision >= sure, precision))
         if score >= fit.threshold:
             chosen.append(category)
     scores.sort(key=lambda each: (-each.score, each.category))

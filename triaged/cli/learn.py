@@ -19,24 +19,29 @@ from triaged.errors import ConfigError, Problem
 @app.command(epilog="Example: triaged train --out /var/lib/triaged/model")
 def train(
     out: Annotated[Path, typer.Option("--out", help="Folder for the model.", metavar="DIR")] = Path("model"),
-    shared: Annotated[
-        Path | None,
-        typer.Option("--shared", help="Folder with gold_dev.jsonl and public_train.jsonl too.", metavar="DIR"),
+    also: Annotated[
+        list[Path] | None,
+        typer.Option("--also", help="Labelled real mails too, as `evaluate` reads them.", metavar="FILE.jsonl"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed and rows give the same model.")] = 1,
     config: ConfigOption = None,
 ) -> None:
-    """Train the classifier anew on the examples that ship (and, with --shared, on real and public mail)."""
+    """Train the classifier anew on the examples that ship, and on labelled mails of your own."""
+    from triaged.classify.evaluate import read_rows
     from triaged.classify.phrases import PhraseIndex
-    from triaged.classify.train import shipped_rows
+    from triaged.classify.train import example_rows
     from triaged.classify.train import train as train_model
     from triaged.learning import rule_evidence
     from triaged.mail.newtext import split
     from triaged.wire import rules_and_templates
 
+    def new_text(body: str) -> str:
+        return split(body)[0]
+
     rules, _ = rules_and_templates(config_or_shipped(config))
     try:
-        rows = shipped_rows(shipped.EXAMPLES, shared=shared, new_text=lambda body: split(body)[0])
+        rows = example_rows(shipped.EXAMPLES, new_text=new_text)
+        for file in also or ():
+            rows += read_rows(file, new_text=new_text, origin="real")
     except (OSError, ValueError, KeyError) as error:
         fail(f"the labelled mails cannot be read: {error}")
     with Progress(console=terminal.console(stderr=True)) as bar:
@@ -46,7 +51,7 @@ def train(
             bar.update(task, description=f"{step}", completed=done, total=total)
 
         evidence = rule_evidence(rules, PhraseIndex(rules.phrases))
-        train_model(rows=rows, out=out, rule_evidence=evidence, seed=seed, progress=progress)
+        train_model(rows=rows, out=out, rule_evidence=evidence, progress=progress)
     terminal.console().print(f'trained on {len(rows)} mails; to use it set [service] model_dir = "{out}"')
 
 

