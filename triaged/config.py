@@ -22,6 +22,7 @@ from triaged.settings import (
     Health,
     ImapTable,
     Keep,
+    Learn,
     Limits,
     MaildirOutgoing,
     MaildirTable,
@@ -53,7 +54,7 @@ def load_config(path: Path) -> Config:
     """Read and check a configuration file, its secrets too. Raises: ConfigError with every problem found."""
     file = read_toml(path)
     try:
-        config = Config.model_validate({**file.data, "base": path.parent})
+        config = Config.model_validate({**file.data, "file": path, "base": path.parent})
     except ValidationError as error:
         raise ConfigError(tuple(_problem(file, each) for each in error.errors())) from None
     checks = (_doubled, _unreadable_secrets, _impatient, _unknown_names, _unreadable_channels)
@@ -191,6 +192,7 @@ def _known_keys(file: TomlFile, place: Place) -> list[str]:
         "due": [Due],
         "calls": [Calls],
         "keep": [Keep],
+        "learn": [Learn],
         "mailbox": [MaildirTable, ImapTable],
         "outgoing": [MaildirOutgoing, SmtpOutgoing],
         "person": [Person],
@@ -200,4 +202,4 @@ def _known_keys(file: TomlFile, place: Place) -> list[str]:
         "canary": [CanaryTable],
     }
     around = next((part for part in reversed(place[:-1]) if isinstance(part, str)), "")
-    return [key for table in tables.get(around, []) for key in table.model_fields if key != "base"]
+    return [key for table in tables.get(around, []) for key in table.model_fields if key not in ("file", "base")]

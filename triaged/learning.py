@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from triaged.classify.evaluate import Row
 from triaged.classify.language import language
@@ -11,6 +12,7 @@ from triaged.classify.phrases import PhraseIndex
 from triaged.classify.verdict import MIN_FAMILIAR, verdict
 from triaged.decide import hits
 from triaged.examples import EPOCH, bare_message
+from triaged.log.labels import Label
 from triaged.model import Evidence, Verdict
 from triaged.playbook import Playbook
 from triaged.rules.grammar import RuleSet
@@ -23,11 +25,35 @@ def rule_evidence(rules: RuleSet, phrases: PhraseIndex) -> Callable[[str, str], 
     """A function from subject and new text to what the suggesting rules make of them."""
 
     def evidence(subject: str, new_text: str) -> tuple[Evidence, ...]:
-        message = bare_message(subject, new_text)
+        message = replace(bare_message(subject, ""), text=new_text, new_text=new_text)
         facts = Facts(message, None, "", hits(phrases, message.judged), language(new_text), EPOCH)
         return suggest(rules, facts)[0]
 
     return evidence
+
+
+def site_rows(labels: Sequence[Label], *, languages: Collection[str]) -> list[Row]:
+    """What people said of the site's mails, as rows to learn from, in the same order; those without a text left out.
+
+    languages: those the model covers; a mail in another is learned from, but makes nothing sure in its language.
+    """
+    rows = []
+    for label in labels:
+        if (message := label.message) is None:
+            continue
+        spoken = language(message.new_text)
+        rows.append(
+            Row(
+                row_id=f"site-{label.row}",
+                group=message.sender.addr_spec.lower() if message.sender is not None else f"site-{label.row}",
+                subject=message.subject,
+                body=message.new_text,
+                labels={category: category in label.right for category in sorted(label.judged)},
+                language=spoken if spoken in languages else "",
+                origin="real",
+            )
+        )
+    return rows
 
 
 def judge_rows(playbook: Playbook, progress: Callable[[int], None]) -> Callable[[Sequence[Row]], list[Verdict]]:
@@ -38,7 +64,7 @@ def judge_rows(playbook: Playbook, progress: Callable[[int], None]) -> Callable[
         found: list[Verdict] = []
         for start in range(0, len(rows), BATCH):
             batch = rows[start : start + BATCH]
-            opinions = judge(playbook.model, [bare_message(row.subject, row.body).judged for row in batch])
+            opinions = judge(playbook.model, [row.judged for row in batch])
             found += [_verdict(playbook, row, opinion, evidence) for row, opinion in zip(batch, opinions, strict=True)]
             progress(len(batch))
         return found

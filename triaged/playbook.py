@@ -63,6 +63,7 @@ class Playbook:
     due: span by priority. notice: no call sooner. envelope_sender: of acknowledgements, `""` for `<>`.
     do_not_answer: whom people want no automatic mail to go to; it is read again whenever its file is saved.
     sure, answer: how often an answer must be right before it counts as sure, and before a client is told by machine.
+    model_problem: why `model` is not the one that people chose, `""` when it is.
     """
 
     model: Model
@@ -86,6 +87,7 @@ class Playbook:
     do_not_answer: DoNotAnswer = field(default_factory=DoNotAnswer)
     sure: float = 0.95
     answer: float = 0.97
+    model_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

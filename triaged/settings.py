@@ -101,6 +101,13 @@ class Keep(_Table):
         return dict(self)
 
 
+class Learn(_Table):
+    """How the classifier learns from what people say."""
+
+    review_percent: float = Field(default=3, ge=0, le=100)
+    every_days: float = Field(default=7, ge=0)
+
+
 class HoursTable(BaseModel):
     """Working hours by day (`mon-fri`, `sat`); the days are extra keys."""
 
@@ -315,7 +322,7 @@ class Person(_Table):
 
 
 class Config(_Table):
-    """The whole configuration. base: the folder that relative paths start from."""
+    """The whole configuration. file: where it was read; base: the folder that relative paths start from."""
 
     firm: Firm
     service: Service = Service()
@@ -331,8 +338,10 @@ class Config(_Table):
     person: list[Person] = []
     alerts: Alerts = Alerts()
     keep: Keep = Keep()
+    learn: Learn = Learn()
     health: Health = Health()
     canary: CanaryTable = CanaryTable()
+    file: Path = Path()
     base: Path = Path()
 
     def path(self, relative: str) -> Path:

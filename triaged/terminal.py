@@ -14,6 +14,7 @@ from triaged.classify.evaluate import ALL_WHOLE_PERCENT, Interval, Report
 from triaged.decision import Decision
 from triaged.errors import Problem
 from triaged.log.alerts import Alert
+from triaged.log.labels import Learning
 from triaged.log.read import BouncedRow, BreakerRow, EffectRow, EventRow, HeldRow, LogRow
 from triaged.log.status import Status
 from triaged.model import Account, Evidence, Message, Risk
@@ -289,6 +290,7 @@ def print_status(out: Console, status: Status, *, zone: str) -> None:
     )
     for kind, state, number in counts.effects:
         out.print(f"  {kind} {coloured(state)}: {number}")
+    _print_learning(out, status.learning, zone=zone)
     if len(status.waiting) > 0:
         out.print("\n[bold]Waits for a person:[/bold]")
     for message, kind, state, subject, detail in status.waiting[:SHOWN]:
@@ -297,6 +299,18 @@ def print_status(out: Console, status: Status, *, zone: str) -> None:
         )
     if len(status.waiting) > SHOWN:
         out.print(f"  … and {len(status.waiting) - SHOWN} more; --json lists all")
+
+
+def _print_learning(out: Console, learning: Learning, *, zone: str) -> None:
+    """What people said of mails, and what was learned from it."""
+    if learning.reviewed > 0:
+        share = f"{learning.reviewed_right} of the {learning.reviewed} reviewed were right as shown"
+    else:
+        share = "none was reviewed yet"
+    out.print(f"drawn for review: {learning.to_review} to look at (triaged log --review); {share}")
+    out.print(f"labels to learn from: {learning.labels} mails, {learning.new} of them new since the last training")
+    if learning.last is not None:
+        out.print(f"model, {wall(learning.last, zone)}: {escape(learning.outcome)}", soft_wrap=True)
 
 
 def print_alerts(out: Console, rows: Sequence[Alert], *, zone: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from triaged.decision import Decision
 from triaged.log.alerts import Alert
+from triaged.log.labels import Learning
 from triaged.log.read import BouncedRow, BreakerRow, EffectRow, EventRow, HealthRow, HeldRow, LogRow
 from triaged.log.status import Status
 from triaged.model import Account, Evidence, Message, Risk
@@ -232,6 +233,19 @@ def alert_view(alert: Alert) -> dict[str, Any]:
     }
 
 
+def learning_view(learning: Learning) -> dict[str, Any]:
+    """How learning stands in `triaged status --json`."""
+    return {
+        "to_review": learning.to_review,
+        "reviewed": learning.reviewed,
+        "reviewed_right": learning.reviewed_right,
+        "labels": learning.labels,
+        "new_labels": learning.new,
+        "last": moment(learning.last),
+        "outcome": learning.outcome or None,
+    }
+
+
 def status_view(status: Status) -> dict[str, Any]:
     """What `triaged status --json` prints. parts: as the worker last reported them."""
     counts = status.counts
@@ -260,4 +274,5 @@ def status_view(status: Status) -> dict[str, Any]:
             {"id": message, "kind": kind, "state": state, "subject": subject, "detail": detail}
             for message, kind, state, subject, detail in status.waiting
         ],
+        "learning": learning_view(status.learning),
     }

@@ -19,7 +19,7 @@ from triaged.backends.maildir import MaildirMailbox, MaildirMailer
 from triaged.backends.notify import AppriseNotifier, read_urls, url_problems
 from triaged.backends.smtp import SmtpMailer, SmtpSettings
 from triaged.backends.vdir import VdirCalendar
-from triaged.classify.model import Model, load
+from triaged.classify.model import Model
 from triaged.classify.phrases import PhraseIndex
 from triaged.clocks.hours import Hours, Span, parse_hours, parse_span
 from triaged.config import sign_ins
@@ -35,7 +35,9 @@ from triaged.ports import Calendar, Mailbox, Mailer
 from triaged.rules.grammar import RuleSet, parse_send
 from triaged.rules.load import load_rules
 from triaged.settings import CaldavTable, Config, HoursTable, ImapTable, Keep, Person, SmtpOutgoing, VdirTable
+from triaged.shelf import model_of, use_path
 from triaged.tomlfile import did_you_mean
+from triaged.worker.learner import learner_of
 from triaged.worker.listed import FILE_NAME, ListFile
 from triaged.worker.lookout import Lookout, canary_of, timers, watchfulness_of
 from triaged.worker.perform import CalendarLane, FilingLane, LaneService, MailLane
@@ -164,25 +166,19 @@ def _trial(where: str, read: Callable[[], object]) -> Iterator[Problem]:
         yield Problem(where, str(error))
 
 
-def model_of(config: Config) -> Model:
-    """The model: the site's own, or the one that ships. Raises: ConfigError."""
-    folder = config.path(config.service.model_dir) if config.service.model_dir else None
-    try:
-        return load(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError((Problem("service.model_dir", f"the model cannot be loaded: {error}"),)) from None
-
-
-def build_playbook(config: Config, *, dry: bool = False) -> Playbook:
+def build_playbook(config: Config, *, dry: bool = False, model: Model | None = None) -> Playbook:
     """Load all that people wrote, and the model (2 s, most of it spaCy). dry: make no secret, nothing will be sent.
 
-    Raises: ConfigError with every problem.
+    model: to be used in the place of the one in use. Raises: ConfigError with every problem.
     """
     if len(problems := written_problems(config)) > 0:
         raise ConfigError(problems)
     rules, templates = rules_and_templates(config)
+    problem = ""
+    if model is None:
+        model, problem = model_of(config)
     playbook = Playbook(
-        model=model_of(config),
+        model=model,
         rules=rules,
         phrases=PhraseIndex(rules.phrases),
         templates=templates,
@@ -203,6 +199,7 @@ def build_playbook(config: Config, *, dry: bool = False) -> Playbook:
         do_not_answer=ListFile(list_path(config)).current(),
         sure=config.classify.sure,
         answer=config.classify.answer,
+        model_problem=problem,
     )
     if len(wrong := tuple(failing(playbook, folder=config.path(config.service.rules_dir)))) > 0:
         raise ConfigError(wrong)
@@ -373,6 +370,8 @@ def parts_of(config: Config) -> Parts:
         lanes=dict(_lanes(config)),
         build=partial(build_playbook, config),
         list_path=list_path(config),
+        model_choice=use_path(config.state_dir),
+        review_percent=config.learn.review_percent,
         processes=config.triage.processes,
         batch=config.triage.batch,
         limits=Limits(config.triage.timeout_s, config.triage.memory_mb),
@@ -392,6 +391,7 @@ def lookout_of(config: Config) -> Lookout:
         mailer=partial(mailer_of, config, keep_sent=False),
         stall_s=config.service.stall_s,
         keep_days=config.keep.days,
+        learner=learner_of(config),
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -19,6 +21,7 @@ from triaged.log.store import Log
 from triaged.settings import Config
 
 FAILED, WRONG = 1, 2
+SPAN = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 app = typer.Typer(
     help="Triage of shared client mailboxes: requests, complaints, renewals.",
@@ -92,6 +95,14 @@ def writing(config: Config) -> Iterator[Log]:
             yield store
     finally:
         store.close()
+
+
+def span_of(text: str) -> timedelta:
+    """`90m`, `24h` or `7d`. Raises: typer.BadParameter."""
+    found = re.fullmatch(r"(\d{1,5})([mhd])", text)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no span; write 90m, 24h or 7d")
+    return int(found[1]) * SPAN[found[2]]
 
 
 def log_to_stderr(level: str) -> None:

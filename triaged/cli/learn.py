@@ -12,20 +12,42 @@ from rich.progress import Progress
 
 from triaged import shipped, terminal, views
 from triaged.classify.evaluate import Row
-from triaged.cli.common import ConfigOption, JsonOption, app, config_or_shipped, fail
+from triaged.cli.common import ConfigOption, JsonOption, app, config_of, config_or_shipped, fail
+from triaged.cli.models import Asked, train_from_log
 from triaged.errors import ConfigError, Problem
 
 
-@app.command(epilog="Example: triaged train --out /var/lib/triaged/model")
+@app.command(epilog="Example: triaged train --from-log --dry-run")
 def train(
-    out: Annotated[Path, typer.Option("--out", help="Folder for the model.", metavar="DIR")] = Path("model"),
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the model; else ./model.", metavar="DIR")
+    ] = None,
     also: Annotated[
         list[Path] | None,
         typer.Option("--also", help="Labelled real mails too, as `evaluate` reads them.", metavar="FILE.jsonl"),
     ] = None,
+    from_log: Annotated[
+        bool, typer.Option("--from-log", help="Learn from what people said of the mails in the log too.")
+    ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="With --from-log: only how model and rules add up; takes seconds.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --from-log: only measure, change nothing.")] = False,
+    by_timer: Annotated[bool, typer.Option("--by-timer", hidden=True, help="The worker asks for it.")] = False,
     config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Train the classifier anew on the examples that ship, and on labelled mails of your own."""
+    """Train the classifier anew on the examples that ship, and with --from-log on what people said of the site's mails;
+    with --from-log the new model takes the old one's place only if it is not worse at anything."""
+    if from_log:
+        if out is not None or also:
+            fail("--from-log goes without --out and --also: the model is kept in the state folder")
+        asked = Asked(quick=quick, dry_run=dry_run, by_timer=by_timer, as_json=as_json)
+        train_from_log(config_of(config), asked)
+        return
+    if quick or dry_run or as_json:
+        fail("--quick, --dry-run and --json go with --from-log")
+    out = out or Path("model")
     from triaged.classify.evaluate import read_rows
     from triaged.classify.phrases import PhraseIndex
     from triaged.classify.train import example_rows
@@ -52,7 +74,8 @@ def train(
 
         evidence = rule_evidence(rules, PhraseIndex(rules.phrases))
         train_model(rows=rows, out=out, rule_evidence=evidence, progress=progress)
-    terminal.console().print(f'trained on {len(rows)} mails; to use it set [service] model_dir = "{out}"')
+    words = f'trained on {len(rows)} mails; to use it set [service] model_dir = "{out}"'
+    terminal.console().print(words, markup=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: triaged evaluate labelled.jsonl --html report.html")

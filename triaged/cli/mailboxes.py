@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from rich.table import Table
 
 from triaged import shadow, terminal, views
 from triaged.accounts.match import plain_address, plain_domain
-from triaged.cli.common import ConfigOption, JsonOption, app, config_of, fail, reader_of, writing
+from triaged.cli.common import ConfigOption, JsonOption, app, config_of, fail, reader_of, span_of, writing
 from triaged.log.mailboxes import Mode, ObservedMail, Wish, enable, modes, observe, observed_mails, release
 from triaged.log.read import Reader
 from triaged.model import Surveyed
@@ -32,7 +31,6 @@ mailbox_app = typer.Typer(
 app.add_typer(mailbox_app, name="mailbox")
 
 NameArgument = Annotated[str, typer.Argument(help="The mailbox's name in config.toml.", metavar="M")]
-SPAN = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 @mailbox_app.command("list", epilog="Example: triaged mailbox list --json")
@@ -118,7 +116,7 @@ def mailbox_report(
     loaded = config_of(config)
     must_be_mailbox(loaded, name)
     now = datetime.now(UTC)
-    begin, zone, box = now - _span(since), loaded.hours.timezone, mailbox_object(loaded, name)
+    begin, zone, box = now - span_of(since), loaded.hours.timezone, mailbox_object(loaded, name)
     with reader_of(loaded) as reader:
         mails = observed_mails(reader, name, since=begin)
     surveyed = surveyed_with_progress(box, begin, quiet=as_json)
@@ -290,11 +288,3 @@ def _moment(text: str, zone: str) -> datetime:
     except ValueError:
         raise typer.BadParameter(f'{text!r} is no time; write --from now or --from "2026-11-22 06:00"') from None
     return (given if given.tzinfo is not None else given.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
-
-
-def _span(text: str) -> timedelta:
-    """Raises: typer.BadParameter."""
-    found = re.fullmatch(r"(\d{1,5})([mhd])", text)
-    if found is None:
-        raise typer.BadParameter(f"{text!r} is no span; write 90m, 24h or 7d")
-    return int(found[1]) * SPAN[found[2]]

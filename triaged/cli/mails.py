@@ -57,6 +57,9 @@ def log(
     account: Annotated[str | None, typer.Option(help="Only this account id; '' = of no account.")] = None,
     search: Annotated[str | None, typer.Option(help="Only mails with these words (SQLite FTS5).")] = None,
     unsure: Annotated[bool, typer.Option("--unsure", help="Only those a person should look at.")] = False,
+    review: Annotated[
+        bool, typer.Option("--review", help="Only those drawn for review that nobody has looked at.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Our own test mails (canaries) too.")] = False,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 100,
     as_json: JsonOption = False,
@@ -66,7 +69,13 @@ def log(
     with reader_of(loaded) as reader:
         try:
             rows = reader.rows(
-                limit=limit, category=category, account_id=account, search=search, unsure=unsure, canaries=everything
+                limit=limit,
+                category=category,
+                account_id=account,
+                search=search,
+                unsure=unsure,
+                review=review,
+                canaries=everything,
             )
         except ValueError as error:
             fail(str(error))
@@ -116,15 +125,18 @@ def correct(
         list[str] | None, typer.Option(help="The right category; more than one may be given; `other`.")
     ] = None,
     account: Annotated[str | None, typer.Option(help="The right account id; '' = none.")] = None,
+    right: Annotated[bool, typer.Option("--right", help="The categories are right as they are shown.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Put a mail's category or account right; the correction is kept and learned from."""
+    """Put a mail's category or account right, or confirm it (--right); it is kept, and learned from."""
     from triaged.tomlfile import did_you_mean
     from triaged.wire import rules_and_templates
 
     loaded = config_of(config)
-    if category is None and account is None:
-        fail("say what is right: --category or --account")
+    if category is None and account is None and not right:
+        fail("say what is right: --category or --account; or --right, when it is right as it is shown")
+    if category is not None and right:
+        fail("say --category or --right, not both")
     with reader_of(loaded) as reader:
         row = row_of(reader, mail)
         accounts = {each.account_id for each in reader.accounts()}
@@ -140,11 +152,18 @@ def correct(
     try:
         with writing(loaded) as rows:
             people.correct(
-                rows, row.id, categories=chosen, account_id=account, who=getpass.getuser(), now=datetime.now(UTC)
+                rows,
+                row.id,
+                categories=chosen,
+                account_id=account,
+                who=getpass.getuser(),
+                now=datetime.now(UTC),
+                right=right,
             )
     except Gone as error:
         fail(str(error))
-    terminal.console().print(f"mail {row.id} is put right; what was sent stays sent")
+    said = "is put right; what was sent stays sent" if not right or account is not None else "is confirmed"
+    terminal.console().print(f"mail {row.id} {said}")
 
 
 @app.command(epilog="Example: triaged approve 12")

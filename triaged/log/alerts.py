@@ -125,7 +125,7 @@ def put_alerts(log: Log, changed: Iterable[Alert]) -> None:
 
 def forget_health(log: Log) -> None:
     """The worker starts and looks at everything anew, so what an earlier run reported of its parts is over."""
-    log.db.execute("DELETE FROM health WHERE part <> 'rules'")
+    log.db.execute("DELETE FROM health WHERE part NOT IN ('rules', 'model')")
 
 
 def begin_run(log: Log, *, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -13,6 +14,11 @@ from triaged.model import Message
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
 DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)
 EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="kind")])
+
+
+def text_version(judged: str) -> str:
+    """16 hex digits that tell one judged text (`Message.judged`) from another."""
+    return hashlib.sha256(judged.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def to_ms(moment: datetime) -> int:

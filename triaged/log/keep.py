@@ -133,7 +133,7 @@ def clear(log: Log, rows: Sequence[int], *, event: str, why: str, now: datetime)
         "DELETE FROM octets WHERE message",
         "UPDATE effect SET payload = '{}', detail = '' WHERE message",
         "UPDATE bad_address SET why = 'what the server said was removed' WHERE message",
-        "UPDATE event SET detail = '' WHERE name NOT IN ('triaged', 'corrected') AND message",
+        "UPDATE event SET detail = '' WHERE name NOT IN ('triaged', 'corrected', 'confirmed') AND message",
     ):
         log.db.execute(f"{statement} {these}", wanted)
     for row in rows:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from triaged.errors import Gone
-from triaged.log.encode import DECISION, to_ms
+from triaged.log.encode import DECISION, MESSAGE, text_version, to_ms
 from triaged.log.store import Log
 from triaged.model import Account
 
@@ -35,12 +35,22 @@ def settle(log: Log, message: int, *, approve: bool, who: str, now: datetime, on
 
 
 def correct(
-    log: Log, message: int, *, categories: tuple[str, ...] | None, account_id: str | None, who: str, now: datetime
+    log: Log,
+    message: int,
+    *,
+    categories: tuple[str, ...] | None,
+    account_id: str | None,
+    who: str,
+    now: datetime,
+    right: bool = False,
 ) -> None:
-    """A person puts category or account right (None: as it was; "": no account). Raises: Gone (no such mail)."""
+    """A person puts category or account right (None: as it was; "": no account); a row of its own each time.
+
+    right: the person says that the categories are right as they are shown. Raises: Gone (no such mail).
+    """
     row = log.db.execute(
-        "SELECT categories, account_id, decision FROM message JOIN decision ON decision.message = message.id "
-        "WHERE message.id = ? ORDER BY decision.id DESC LIMIT 1",
+        "SELECT categories, account_id, decision, sure, parsed FROM message JOIN decision "
+        "ON decision.message = message.id WHERE message.id = ? ORDER BY decision.id DESC LIMIT 1",
         (message,),
     ).fetchone()
     if row is None:
@@ -49,6 +59,7 @@ def correct(
     scores = {each.category: each.score for each in decision.verdict.scores}
     was: dict[str, Any] = {
         "categories": json.loads(row[0]),
+        "sure": bool(row[3]),
         "account": row[1],
         "scores": scores,
         "model": decision.verdict.model_id,
@@ -58,7 +69,15 @@ def correct(
         "categories": list(categories) if categories is not None else was["categories"],
         "account": (account_id or None) if account_id is not None else row[1],
     }
-    entry = {"message": message, "at": to_ms(now), "who": who, "was": json.dumps(was), "now": json.dumps(fixed)}
+    entry = {
+        "message": message,
+        "at": to_ms(now),
+        "who": who,
+        "was": json.dumps(was),
+        "now": json.dumps(fixed),
+        "text_version": text_version(MESSAGE.validate_json(row[4]).judged) if row[4] != "" else "",
+        "labelled": int(right or categories is not None),
+    }
     log.insert("correction", entry)
     log.db.execute(
         "UPDATE message SET categories = ?, account_id = ?, sure = 1, "
@@ -66,7 +85,8 @@ def correct(
         (json.dumps(fixed["categories"]), fixed["account"], account_id is not None, message),
     )
     words = f"{', '.join(fixed['categories']) or 'other'}; account {fixed['account'] or 'none'}; by {who}"
-    log.event("corrected", words, message=message, now=now)
+    same = right and fixed["account"] == was["account"]
+    log.event("confirmed" if same else "corrected", words, message=message, now=now)
 
 
 def put_accounts(log: Log, accounts: Iterable[Account]) -> None:

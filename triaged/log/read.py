@@ -115,6 +115,12 @@ class BouncedRow:
     why: str
 
 
+TO_REVIEW = (
+    "drawn = 1 AND cleared_at IS NULL AND NOT EXISTS "
+    "(SELECT 1 FROM correction WHERE correction.message = message.id AND labelled = 1)"
+)
+"""Of mails: drawn for review, whole still, and nobody has said whether its categories are right."""
+
 _ROWS = """
 SELECT id, reference, state, mailbox, received_at, sender, subject, automatic, categories, sure, account_id,
     priority, due_at,
@@ -266,12 +272,13 @@ class Reader:
         account_id: str | None = None,
         search: str | None = None,
         unsure: bool = False,
+        review: bool = False,
         after_id: int = 0,
         canaries: bool = False,
     ) -> list[LogRow]:
         """The newest `limit` mails that fit, newest first. search: as FTS5's MATCH. canaries: our own test mails too.
 
-        Raises: ValueError (bad search).
+        review: only those drawn for review that nobody has looked at. Raises: ValueError (bad search).
         """
         where = ["id > ?"]
         if not canaries:
@@ -287,6 +294,8 @@ class Reader:
             values.append(account_id or None)
         if unsure:
             where.append("sure = 0")
+        if review:
+            where.append(TO_REVIEW)
         if search is not None:
             found = "SELECT rowid FROM message_fts WHERE message_fts MATCH ? ORDER BY rowid DESC LIMIT 10000"
             where.append(f"id IN ({found})")
@@ -316,6 +325,15 @@ class Reader:
         """The mail as it was read; None when it is quarantined or unknown."""
         rows = self.select("SELECT parsed FROM message WHERE id = ? AND parsed <> ''", (message,))
         return MESSAGE.validate_json(rows[0][0]) if rows else None
+
+    def readable_since(self, since: datetime) -> list[tuple[int, str]]:
+        """Row and mailbox of every mail received since then whose text is there, newest first; no canaries."""
+        rows = self.select(
+            "SELECT id, mailbox FROM message WHERE received_at >= ? AND parsed <> '' AND state = 'triaged' "
+            "ORDER BY received_at DESC, id DESC",
+            (to_ms(since),),
+        )
+        return [(row[0], row[1]) for row in rows]
 
     def decision(self, message: int) -> Decision | None:
         """The latest decision about a mail, without its effects (see `effects`)."""

@@ -13,6 +13,8 @@ from triaged.errors import Problem
 FOLDER, FILE = 0o700, 0o600
 OURS = ("triaged.db*", "secret", "secret.*", "worker.lock", "in-hand-*")
 """Files of the state folder that are ours; a folder may hold others' too."""
+MODELS = "models"
+"""The folder in it that holds the site's own models."""
 
 
 def make_private(folder: Path) -> None:
@@ -64,3 +66,5 @@ def _ours(folder: Path) -> Iterator[tuple[Path, int]]:
             yield from (
                 (path, FILE) for path in sorted(folder.glob(pattern)) if path.is_file() and not path.is_symlink()
             )
+        models = (folder / MODELS, *(folder / MODELS).rglob("*")) if (folder / MODELS).is_dir() else ()
+        yield from ((path, FOLDER if path.is_dir() else FILE) for path in models if not path.is_symlink())

@@ -99,7 +99,7 @@ CREATE TABLE correction (                 -- what a person put right; never chan
     message INTEGER NOT NULL REFERENCES message (id),
     at INTEGER NOT NULL,
     who TEXT NOT NULL,
-    was TEXT NOT NULL,                    -- JSON: categories, scores, account, model and rule-set ids as shown
+    was TEXT NOT NULL,                    -- JSON: categories, sure, scores, account, model and rule-set ids as shown
     now TEXT NOT NULL                     -- JSON: categories and account as corrected
 ) STRICT;
 CREATE INDEX correction_message ON correction (message);
@@ -297,6 +297,36 @@ def m005_risk(db: Database) -> None:
     """What an account's trend is made of; mails logged before are no part of it."""
     for statement in _statements(_RISK):
         db.execute(statement)
+
+
+_LEARN = """
+ALTER TABLE correction ADD COLUMN text_version TEXT NOT NULL DEFAULT '';
+                                          -- hash of what was judged (Message.judged); '' before this version
+ALTER TABLE correction ADD COLUMN labelled INTEGER NOT NULL DEFAULT 0;
+                                          -- 1: the person said which categories are right, changed or not
+UPDATE correction SET labelled = 1
+    WHERE json_extract(was, '$.categories') <> json_extract(now, '$.categories');
+CREATE INDEX correction_labelled ON correction (at) WHERE labelled = 1;
+
+ALTER TABLE message ADD COLUMN drawn INTEGER NOT NULL DEFAULT 0;
+                                          -- 1: drawn for review, whatever its scores are
+CREATE INDEX message_drawn ON message (id) WHERE drawn = 1;
+"""
+_APPEND_ONLY = """
+CREATE TRIGGER correction_{what} BEFORE {what} ON correction
+WHEN NOT EXISTS (SELECT 1 FROM meta WHERE name = 'forgetting')
+BEGIN SELECT raise(ABORT, 'a correction is never changed'); END
+"""
+"""The one exception: to forget a person who is named in one (an account's id may be an address)."""
+
+
+@migrations()
+def m006_learn(db: Database) -> None:
+    """What people said of mails, to be learned from and never changed; which mails are drawn for review."""
+    for statement in _statements(_LEARN):
+        db.execute(statement)
+    for what in ("UPDATE", "DELETE"):
+        db.execute(_APPEND_ONLY.format(what=what))
 
 
 def newest() -> str:

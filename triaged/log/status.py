@@ -7,6 +7,7 @@ from datetime import datetime
 
 from triaged.log.alerts import Alert, open_alerts
 from triaged.log.encode import from_ms, to_ms
+from triaged.log.labels import Learning, learning
 from triaged.log.read import BreakerRow, Counts, HealthRow, Reader
 
 
@@ -15,7 +16,7 @@ class Status:
     """running: whether a worker does now. disk_full: nothing can be written down, so what the log says may be old.
 
     health: as the parts last reported. alerts: those that are open. mailboxes: since when each is enabled, None where
-    it is only observed. waiting: as `Reader.waiting`.
+    it is only observed. waiting: as `Reader.waiting`. learning: as `labels.learning`.
     """
 
     running: bool
@@ -26,6 +27,7 @@ class Status:
     mailboxes: tuple[tuple[str, datetime | None], ...]
     counts: Counts
     waiting: tuple[tuple[int, str, str, str, str], ...]
+    learning: Learning
 
     @property
     def troubled(self) -> bool:
@@ -49,4 +51,5 @@ def status_of(reader: Reader, *, running: bool, disk_full: bool, mailboxes: tupl
         ),
         counts=reader.counts(since_ms=to_ms(since)),
         waiting=tuple(reader.waiting()),
+        learning=learning(reader),
     )

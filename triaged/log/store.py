@@ -143,8 +143,13 @@ class Log:
 
     # --- mail ---
 
-    def record(self, message: Message, decision: Decision, locator: Locator, *, now: datetime) -> Recorded:
-        """Write a mail, its decision and its effects; a mail that is there already only gets a further locator."""
+    def record(
+        self, message: Message, decision: Decision, locator: Locator, *, now: datetime, drawn: bool = False
+    ) -> Recorded:
+        """Write a mail, its decision and its effects; a mail that is there already only gets a further locator.
+
+        drawn: for review (see `labels.is_drawn`).
+        """
         if (row := self._row_of(message.key)) is not None:
             if self._locate(locator, row, now):
                 self.event(
@@ -152,7 +157,7 @@ class Log:
                 )
             return Recorded(row, True, frozenset())
         verdict = decision.verdict
-        row = self.insert("message", _message_row(message, decision, locator.mailbox, now))
+        row = self.insert("message", {**_message_row(message, decision, locator.mailbox, now), "drawn": int(drawn)})
         self._locate(locator, row, now)
         self.insert(
             "decision",

@@ -127,6 +127,8 @@ def _meaning(part: str) -> str:
         return "No acknowledgement or note leaves meanwhile; what is owed stays owed. See: triaged status."
     if lane == "calendar":
         return "No call is booked in this calendar meanwhile. See: triaged status."
+    if part == "model":
+        return "Mail is judged all the same. Choose another (triaged model list, triaged model use ID) or train anew."
     if part == "alerts":
         return "Not everybody who should be told of alarms is told. See: triaged alerts test."
     return "See: triaged status, and the journal."

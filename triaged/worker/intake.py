@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
+from triaged.log.labels import is_drawn
 from triaged.log.store import Log, Recorded
 from triaged.model import Locator, Raw
 from triaged.worker.beats import Beats
@@ -40,12 +41,13 @@ class Intake:
         wake_lanes: Callable[[frozenset[str]], None],
         batch: int,
         state_dir: Path,
+        review_percent: float,
         beats: Beats,
         clock: Callable[[], datetime],
     ) -> None:
         self._raws, self._writer, self._progress = raws, writer, progress
         self._wake_lanes, self._batch, self._state_dir = wake_lanes, batch, state_dir
-        self._beats, self._clock = beats, clock
+        self._review_percent, self._beats, self._clock = review_percent, beats, clock
 
     def run(self, name: str, process: TriageProcess, stop: Event) -> None:
         """Decide and commit until stopped.
@@ -111,7 +113,8 @@ class Intake:
     def _record(self, rows: Log, result: Triaged | Unreadable) -> Recorded:
         now, locator = self._clock(), result.raw.locator
         if isinstance(result, Triaged):
-            recorded = rows.record(result.message, result.decision, locator, now=now)
+            drawn = result.message.automatic.by != "machine" and is_drawn(result.message.key, self._review_percent)
+            recorded = rows.record(result.message, result.decision, locator, now=now, drawn=drawn)
         else:
             key = hashlib.sha256(result.raw.octets).hexdigest()[:32]
             recorded = rows.quarantine(result.raw, key=key, cause=result.cause, now=now)

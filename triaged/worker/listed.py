@@ -11,12 +11,24 @@ FILE_NAME = "do-not-answer.txt"
 """In the folder of the rules."""
 
 
+Stamp = tuple[int, int, int]
+
+
+def stamp(path: Path) -> Stamp | None:
+    """What changes whenever the file is saved; None while there is none. Raises: OSError."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
 class ListFile:
     """The list as it stands on disk now. One object belongs to one thread; `current` costs one stat(2)."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: Stamp | None = None
         self._list = DoNotAnswer()
         self.problems: tuple[Problem, ...] = ()
         """Lines that nobody understands, or that the file cannot be read, as of the last `current`."""
@@ -24,13 +36,14 @@ class ListFile:
     def current(self) -> DoNotAnswer:
         """Whom it covers; an absent file covers nobody, one that cannot be read covers whom it covered before."""
         try:
-            status = self._path.stat()
-            seen = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if seen != self._seen:
+            seen = stamp(self._path)
+            if seen is None:
+                self._list, self.problems = DoNotAnswer(), ()
+            elif seen != self._seen:
                 text = self._path.read_bytes().decode("utf-8", "replace")
                 self._list, self.problems = parse_list(text, str(self._path))
-                self._seen = seen
-        except FileNotFoundError:
+            self._seen = seen
+        except FileNotFoundError:  # removed between the two
             self._list, self.problems, self._seen = DoNotAnswer(), (), None
         except OSError as error:
             self.problems = (Problem(str(self._path), f"cannot be read: {error.strerror}; what it said before counts"),)

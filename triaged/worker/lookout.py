@@ -17,6 +17,7 @@ from triaged.ports import Mailer, Notifier
 from triaged.settings import Config
 from triaged.worker.alarms import Thresholds
 from triaged.worker.canary import Canary, CanarySettings
+from triaged.worker.learner import LEARN, LEARN_S, Learner, learn_if_due
 from triaged.worker.telling import Alarms, Certificates, Watchfulness
 from triaged.worker.timers import Job, TimerSurroundings
 
@@ -32,7 +33,8 @@ logger = logging.getLogger(__name__)
 class Lookout:
     """certificates: by server, how to learn when its certificate ends. canary: None when none is sent; mailer: its own.
 
-    stall_s: silence of a part that counts as a hang. keep_days: how long texts are kept, by category.
+    stall_s: silence of a part that counts as a hang. keep_days: how long texts are kept, by category. learner: None
+    when the worker never trains by itself.
     """
 
     watchfulness: Watchfulness
@@ -42,6 +44,7 @@ class Lookout:
     mailer: Callable[[], Mailer]
     stall_s: float
     keep_days: Mapping[str, int]
+    learner: Learner | None
 
 
 def timers(lookout: Lookout, around: TimerSurroundings) -> dict[str, tuple[Job, ...]]:
@@ -63,7 +66,10 @@ def timers(lookout: Lookout, around: TimerSurroundings) -> dict[str, tuple[Job, 
         chores.append(Job("canary", CANARY_S, canary.work))
     poll_s = lookout.watchfulness.thresholds.poll.total_seconds()
     keep = Job(KEEP, KEEP_S, partial(_clear, around, lookout.keep_days))
-    return {"alarms": (Job("alarms", poll_s, alarms.work),), "timer": tuple(chores), KEEP: (keep,)}
+    jobs = {"alarms": (Job("alarms", poll_s, alarms.work),), "timer": tuple(chores), KEEP: (keep,)}
+    if lookout.learner is not None:
+        jobs[LEARN] = (Job(LEARN, LEARN_S, partial(learn_if_due, lookout.learner, around)),)
+    return jobs
 
 
 def _clear(around: TimerSurroundings, days: Mapping[str, int], _reader: Reader) -> None:

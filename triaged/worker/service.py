@@ -7,6 +7,7 @@ import logging
 import queue
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -27,7 +28,7 @@ from triaged.worker import systemd
 from triaged.worker.beats import Beats
 from triaged.worker.intake import Intake
 from triaged.worker.lane import Lane, LaneSurroundings
-from triaged.worker.listed import ListFile
+from triaged.worker.listed import ListFile, stamp
 from triaged.worker.perform import LaneService
 from triaged.worker.retry import patiently
 from triaged.worker.timers import Job, TimerSurroundings, run_jobs
@@ -43,7 +44,7 @@ SUPERVISOR = "supervisor"
 DRAIN_S = 10.0
 """Seconds from SIGTERM to the end; missing it is safe, since any moment is safe to be killed in."""
 TICK_S = 1.0
-LIST = "do-not-answer list"
+LIST, MODEL = "do-not-answer list", "model"
 ONCE_TICK_S = 0.05
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ log = logging.getLogger(__name__)
 class Parts:
     """All that `wire` puts together. lanes: by lane name; stall_s: silence of a part that counts as a hang.
 
+    model_choice: the file that says which model is in use. review_percent: of mails that are drawn for review.
     timers: what to do now and then, by the name of the thread that does it. page: None when there is none.
     """
 
@@ -62,8 +64,10 @@ class Parts:
     lanes: Mapping[str, LaneService]
     build: Build
     list_path: Path
+    model_choice: Path
     processes: int
     batch: int
+    review_percent: float
     limits: Limits
     stall_s: float
     timers: Callable[[TimerSurroundings], Mapping[str, tuple[Job, ...]]]
@@ -113,6 +117,7 @@ class Service:
         self._writer = Writer(parts.log_path, beats=self._beats, caps=parts.caps)
         self._raws: queue.Queue[Raw] = queue.Queue(QUEUE)
         self._listed, self._list_told = ListFile(parts.list_path), ""
+        self._model_chosen = stamp(parts.model_choice)
         self._failures: list[str] = []
         self._tried: set[str] = set()
         self._died: set[str] = set()
@@ -172,6 +177,7 @@ class Service:
             wake_lanes=self._wake_lanes,
             batch=self._parts.batch,
             state_dir=self._parts.log_path.parent,
+            review_percent=self._parts.review_percent,
             beats=self._beats,
             clock=utc_now,
         )
@@ -223,6 +229,7 @@ class Service:
         now = utc_now()
         self._writer.submit(lambda rows: rows.keep_rule_set(loaded.rules_id, loaded.files, now=now))
         self._health("rules", "ok", f"rule set {loaded.rules_id}, model {loaded.model_id}")
+        self._health(MODEL, "trouble" if loaded.model_problem else "ok", loaded.model_problem or loaded.model_id)
 
     def _thread(self, part: str, body: Callable[[], None]) -> Thread:
         """A thread that starts its body again, with back-off, when it dies of a fault."""
@@ -293,6 +300,7 @@ class Service:
                 self._reload.clear()
                 self._load_anew()
             self._look_at_list()
+            self._look_at_model()
             silent = self._beats.silent(self._parts.stall_s)
             if len(silent) == 0:
                 systemd.notify("WATCHDOG=1")
@@ -310,6 +318,13 @@ class Service:
         if wrong != self._list_told:
             self._list_told = wrong
             self._health(LIST, "trouble" if wrong else "ok", wrong)
+
+    def _look_at_model(self) -> None:
+        """Have everything loaded anew when another model was put to use."""
+        with suppress(OSError):  # then nothing can be known of it; the one that is loaded goes on
+            if (chosen := stamp(self._parts.model_choice)) != self._model_chosen:
+                self._model_chosen = chosen
+                self.reload()
 
     def _load_anew(self) -> None:
         """Rules, templates and model anew in every process, whole or not at all: on a mistake the old ones go on."""

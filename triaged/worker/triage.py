@@ -60,11 +60,12 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The rules and the model that decide now. files: rule files by name."""
+    """The rules and the model that decide now. files: rule files by name; model_problem: as in `Playbook`."""
 
     rules_id: str
     model_id: str
     files: tuple[tuple[str, str], ...]
+    model_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,4 +265,4 @@ def _load(build: Build) -> tuple[Playbook | None, Loaded | tuple[Problem, ...]]:
         return None, error.problems
     except Permanent as error:
         return None, (Problem("model", str(error)),)
-    return playbook, Loaded(playbook.rules.id, playbook.model.model_id, playbook.rules.files)
+    return playbook, Loaded(playbook.rules.id, playbook.model.model_id, playbook.rules.files, playbook.model_problem)
