@@ -30,7 +30,7 @@ EXPLAIN_NAMES = TRY_NAMES | set(
 )
 ACCOUNT_NAMES = set("account_id name domains addresses contacts manager tier contracts timezone language".split())
 STATUS_NAMES = set(
-    "running disk_full "
+    "running disk_full learning "
     "troubled parts breaker alerts mailboxes mails last_24_h further_copies unsure quarantined effects "
     "waiting".split()
 )

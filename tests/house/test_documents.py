@@ -109,6 +109,7 @@ def test_config_toml_shows_every_key_and_no_other() -> None:
         "due": (configuration.Due,),
         "calls": (configuration.Calls,),
         "keep": (configuration.Keep,),
+        "learn": (configuration.Learn,),
         "alerts": (configuration.Alerts,),
         "health": (configuration.Health,),
         "canary": (configuration.CanaryTable,),
@@ -132,6 +133,7 @@ def test_config_toml_is_right_and_shows_the_defaults() -> None:
     assert loaded.due == configuration.Due()
     assert loaded.alerts == configuration.Alerts()
     assert loaded.canary == configuration.CanaryTable()
+    assert loaded.learn == configuration.Learn()
 
 
 def test_rule_words() -> None:

@@ -148,6 +148,7 @@ def test_mails_wait_while_the_rules_are_wrong(config: Config, process: TriagePro
         wake_lanes=lambda lanes: None,
         batch=4,
         state_dir=tmp_path,
+        review_percent=0,
         beats=beats,
         clock=lambda: NOW,
     )
