@@ -154,18 +154,26 @@ def _acknowledge(case: Case) -> tuple[Acknowledge, SendPolicy | None]:
         why = case.message.identity.reason
         reason += f"; only the fixed text without names, dates or topic, for the sender is not authenticated: {why}"
         template = FIXED_TEXT
-    elif policy.mode in ("hold", "auto") and template != FIXED_TEXT and not _may_tell(case):
+    elif policy.mode in ("hold", "auto") and template != FIXED_TEXT and not _may_tell(case, template):
         least = f"right {case.playbook.answer:.0%} of the time"
         reason += f"; with neutral words, for what it is about is not known well enough ({least}) to be told by machine"
         template = FIXED_TEXT
     return Acknowledge(policy.mode in ("hold", "auto"), template, reason), policy
 
 
-def _may_tell(case: Case) -> bool:
-    """Whether what the mail is about is known well enough to be told to the client without a person."""
-    verdict = case.verdict
-    known = [each.precision >= case.playbook.answer for each in verdict.scores if each.category in verdict.chosen]
-    return len(known) > 0 and all(known)
+def _may_tell(case: Case, template: str) -> bool:
+    """Whether this text may be sent without a person.
+
+    A rule that asked for words or addresses knows what it says. One that asked what the mail is about must be sure of
+    it: of the category that the text is named like, else of the likeliest that was chosen.
+    """
+    setter = next((each.rule for each in case.handling.fields if each.field == "acknowledge"), "")
+    rule = next((each for each in case.playbook.rules.rules if each.name == setter), None)
+    if rule is not None and not any(each.key in ("category", "score", "sure") for each in rule.when):
+        return True
+    scores = {each.category: each.precision for each in case.verdict.scores}
+    about = template if template in scores else next(iter(case.verdict.chosen), "")
+    return scores.get(about, 0.0) >= case.playbook.answer
 
 
 def _refusal(case: Case) -> str | None:

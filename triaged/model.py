@@ -223,7 +223,7 @@ class Verdict:
     """What the mail is about.
 
     scores: one per known category, highest first. chosen: categories at or over their threshold, highest
-    first; empty means *other*. sure: every score is sure. language: ISO 639-1 of the new text, `""` if unclear.
+    first; empty means *other*. sure: every score is. language: ISO 639-1 of the new text, `""` if unclear.
     """
 
     scores: tuple[CategoryScore, ...]
@@ -237,11 +237,6 @@ class Verdict:
     def score(self, category: str) -> float:
         """The score of `category`; 0.0 for one nobody knows."""
         return next((each.score for each in self.scores if each.category == category), 0.0)
-
-    @property
-    def precision(self) -> float:
-        """How far the least trusted of its answers may be trusted; 0.0 for none."""
-        return min((each.precision for each in self.scores), default=0.0)
 
     @property
     def runner_up(self) -> CategoryScore | None:

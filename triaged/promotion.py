@@ -28,7 +28,7 @@ MIN_LABELS = 10
 DRAWS = 400
 """Resamples of the bootstrap: the standard error is then known to about 4 %."""
 LOSS_ELSEWHERE = 0.01
-"""What macro average precision, or the share of right mails, may fall on what ships: one point."""
+"""What macro average precision, or the share of right mails, may fall on what ships: one point, or a single mail."""
 
 T = TypeVar("T")
 Build = Callable[[Sequence[Row], Path], str]
@@ -196,14 +196,20 @@ def _losses(site: Pair) -> list[str]:
 
 def _losses_elsewhere(others: Pair) -> list[str]:
     """What fell by more than one point on the examples that ship."""
+    one_mail = 1 / max(others.champion.mails, 1)
     figures = (
-        ("the mean average precision", others.champion.macro, others.challenger.macro),
-        ("the share of wholly right mails", others.champion.right, others.challenger.right),
+        ("the mean average precision", others.champion.macro, others.challenger.macro, LOSS_ELSEWHERE),
+        (
+            "the share of wholly right mails",
+            others.champion.right,
+            others.challenger.right,
+            max(LOSS_ELSEWHERE, one_mail + 1e-9),
+        ),
     )
     return [
         f"on the examples that ship {what} falls from {before:.3f} to {after:.3f}, more than one point"
-        for what, before, after in figures
-        if before - after > LOSS_ELSEWHERE
+        for what, before, after, much in figures
+        if before - after > much
     ]
 
 

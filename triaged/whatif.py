@@ -16,6 +16,7 @@ from triaged.decision import Decision
 from triaged.log.read import Reader
 from triaged.model import Locator, Message
 from triaged.playbook import Playbook
+from triaged.worker.triage import known_of
 
 BATCH = 64
 
@@ -95,18 +96,22 @@ def _decided(
     """As the worker decides, at the time each mail was received."""
     opinions = judge(playbook.model, [message.judged for _, _, message in batch])
     first = next(iter(playbook.mailboxes))
-    return [
-        decide(
-            message,
-            locator=Locator(mailbox if mailbox in playbook.mailboxes else first, "", str(row)),
-            playbook=playbook,
-            directory=accounts,
-            thread_accounts=reader.thread_accounts((*message.in_reply_to, *message.references)),
-            judged=judged,
-            now=message.received,
+    decisions = []
+    for (row, mailbox, message), judged in zip(batch, opinions, strict=True):
+        thread, trend = known_of(message, playbook, accounts, reader)
+        decisions.append(
+            decide(
+                message,
+                locator=Locator(mailbox if mailbox in playbook.mailboxes else first, "", str(row)),
+                playbook=playbook,
+                directory=accounts,
+                thread_accounts=thread,
+                trend=trend,
+                judged=judged,
+                now=message.received,
+            )
         )
-        for (row, mailbox, message), judged in zip(batch, opinions, strict=True)
-    ]
+    return decisions
 
 
 def _change(

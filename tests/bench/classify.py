@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,12 +23,12 @@ from rich.table import Table
 from tests.corpus import real
 from triaged import shipped
 from triaged.classify import model as models
-from triaged.classify.calibrate import RuleEvidence, calibrate
+from triaged.classify.calibrate import RuleEvidence, calibrate, mixes, scores_of
 from triaged.classify.evaluate import Report, Row, evaluate, read_rows
 from triaged.classify.language import language
-from triaged.classify.model import Model, together
+from triaged.classify.model import Model
 from triaged.classify.phrases import PhraseIndex
-from triaged.classify.train import example_rows, folds, learn
+from triaged.classify.train import FOLDS, example_rows, folds, learn
 from triaged.classify.verdict import OWN, Calibration, contribution, sigmoid, verdict
 from triaged.config import load_config
 from triaged.learning import rule_evidence
@@ -37,13 +38,22 @@ from triaged.wire import rules_and_templates
 
 Scores = Mapping[str, Mapping[str, float]]
 """Row id → category → score, 0..1."""
-Method = Callable[[Sequence[Row], Sequence[Row]], Scores]
-"""Rows to learn from and rows to judge in, scores of the latter out."""
+Said = Mapping[str, Any]
+"""Row id → what a method says of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """learn: rows to learn from and rows to judge in, what it says of the latter out. score: what it said of all rows,
+    and those rows that its scores may be fitted on, in; scores out. rules: whose evidence is added."""
+
+    learn: Callable[[Sequence[Row], Sequence[Row]], Said]
+    rules: RuleEvidence
+    score: Callable[[Sequence[Row], Said], Scores] = lambda _, said: said
+
 
 BUILT_IN = ("complaint", "renewal", "request")
 WRITTEN = Path(__file__).parents[1] / "corpus" / "written"
-SHARE = 0.2
-"""How much the strongest sentence counts in ours."""
 MINILM_TOKENS = 160
 
 
@@ -55,30 +65,28 @@ def main(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     test = example_rows(WRITTEN, new_text=new_text)
     loaded, _ = rules_and_templates(load_config(shipped.shipped("config.toml")))
     ours = rule_evidence(loaded, PhraseIndex(loaded.phrases))
-    methods: dict[str, tuple[Method, RuleEvidence]] = {
-        "rules alone": (partial_rules(ours), no_rules),
-        "TF-IDF, logistic regression": (tf_idf, no_rules),
-        "MiniLM, logistic regression": (minilm, no_rules),
-        "triaged": (linear, ours),
+    methods = {
+        "rules alone": Method(rules_alone(ours), no_rules),
+        "TF-IDF, logistic regression": Method(tf_idf, no_rules),
+        "MiniLM, logistic regression": Method(minilm, no_rules),
+        "triaged": Method(weights_alone, ours, mixed_scores),
     }
     reports: dict[str, dict[str, Report]] = {"real": {}, "written": {}}
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=len(methods) * 6)
-        for name, (method, rules) in methods.items():
+        task = bar.add_task("", total=len(methods) * (FOLDS + 1))
+        for name, method in methods.items():
             bar.update(task, description=name)
-            scores: dict[str, Mapping[str, float]] = {}
-            parts = [{row.row_id for row in part} for _, part in folds(held)]
+            said: dict[str, Any] = {}
             for seen, part in folds(held):
-                learned = [row for row in seen if not row.row_id.startswith(real.NOT_TO_LEARN_FROM)]
-                scores |= method([*learned, *taught], part)
+                said |= method.learn([*_allowed(seen), *taught], part)
                 bar.advance(task)
-            verdicts = [each for part in parts for each in _read(held, scores, part, rules)]
-            rows = [row for part in parts for row in held if row.row_id in part]
-            reports["real"][name] = evaluate(rows, judge=lambda _, found=verdicts: found)
-            learned = [row for row in held if not row.row_id.startswith(real.NOT_TO_LEARN_FROM)]
-            both = {**scores, **method([*learned, *taught], test)}
-            found = _read([*held, *test], both, {row.row_id for row in test}, rules)
-            reports["written"][name] = evaluate(test, judge=lambda _, found=found: found)
+            verdicts: dict[str, Verdict] = {}
+            for _, part in folds(held):
+                ids = {row.row_id for row in part}
+                verdicts |= _read(method, said, [row for row in held if row.row_id not in ids], part)
+            reports["real"][name] = _report(held, verdicts)
+            said |= method.learn([*_allowed(held), *taught], test)
+            reports["written"][name] = _report(test, _read(method, said, held, test))
             bar.advance(task)
     told = {kind: {name: report.as_dict() for name, report in each.items()} for kind, each in reports.items()}
     if as_json:
@@ -109,25 +117,33 @@ def new_text(body: str) -> str:
     return split(body)[0]
 
 
-def _read(rows: Sequence[Row], scores: Scores, part: set[str], rules: RuleEvidence) -> list[Verdict]:
-    """Verdicts of one part, read by a calibration that is fitted on all the others."""
-    others = [row for row in rows if row.row_id not in part]
-    fits = calibrate(others, scores, categories=BUILT_IN, rule_evidence=rules)
-    calibration = Calibration(("en", "de", "fr", "es"), fits)
-    return [
-        verdict(
+def _allowed(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if not row.row_id.startswith(real.NOT_TO_LEARN_FROM)]
+
+
+def _read(method: Method, said: Said, others: Sequence[Row], part: Sequence[Row]) -> dict[str, Verdict]:
+    """Verdicts of one part, read by a calibration that is fitted on the others."""
+    scores = method.score(others, said)
+    calibration = calibrate(
+        others, scores, categories=BUILT_IN, languages=("en", "de", "fr", "es"), rule_evidence=method.rules
+    )
+    return {
+        row.row_id: verdict(
             model_scores=scores.get(row.row_id, {}),
             model_evidence=(),
-            rule_evidence=rules(row.subject, row.body),
+            rule_evidence=method.rules(row.subject, row.body),
             calibration=calibration,
             categories=BUILT_IN,
             language=language(row.body),
             model_id="",
             rules_id="",
         )
-        for row in rows
-        if row.row_id in part
-    ]
+        for row in part
+    }
+
+
+def _report(rows: Sequence[Row], verdicts: Mapping[str, Verdict]) -> Report:
+    return evaluate(rows, judge=lambda _: [verdicts[row.row_id] for row in rows])
 
 
 def no_rules(_subject: str, _text: str) -> tuple[()]:
@@ -135,7 +151,7 @@ def no_rules(_subject: str, _text: str) -> tuple[()]:
     return ()
 
 
-def partial_rules(rules: RuleEvidence) -> Method:
+def rules_alone(rules: RuleEvidence) -> Callable[[Sequence[Row], Sequence[Row]], Said]:
     """The starter rules added up, without a model."""
 
     def scores(_seen: Sequence[Row], held: Sequence[Row]) -> Scores:
@@ -149,22 +165,21 @@ def partial_rules(rules: RuleEvidence) -> Method:
     return scores
 
 
-def linear(seen: Sequence[Row], held: Sequence[Row]) -> Scores:
-    """Our weights."""
+def weights_alone(seen: Sequence[Row], held: Sequence[Row]) -> Said:
+    """What our weights say."""
     weights = learn(seen, categories=BUILT_IN)
-    nlp = models.pipeline(BUILT_IN, weights)
-    model = Model("", BUILT_IN, {}, Calibration((), {}), weights, nlp)
+    model = Model("", BUILT_IN, {}, Calibration((), {}), weights, models.pipeline(BUILT_IN, weights))
     said = models.opinions(model, [row.judged for row in held])
-    return {
-        row.row_id: {
-            name: together(each.whole[index], each.strongest[index], SHARE) for index, name in enumerate(BUILT_IN)
-        }
-        for row, each in zip(held, said, strict=True)
-        if each is not None
-    }
+    return {row.row_id: each for row, each in zip(held, said, strict=True) if each is not None}
 
 
-def tf_idf(seen: Sequence[Row], held: Sequence[Row]) -> Scores:
+def mixed_scores(others: Sequence[Row], said: Said) -> Scores:
+    """What our weights say, mixed as `train` would."""
+    known = [row for row in others if row.row_id in said]
+    return scores_of(said, mixes(known, said, categories=BUILT_IN), categories=BUILT_IN)
+
+
+def tf_idf(seen: Sequence[Row], held: Sequence[Row]) -> Said:
     """Words and word pairs, as a textbook has it (scikit-learn)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -173,7 +188,7 @@ def tf_idf(seen: Sequence[Row], held: Sequence[Row]) -> Scores:
     return _logistic(inputs, seen, words.transform([row.judged for row in held]), held, strength=3.0)
 
 
-def minilm(seen: Sequence[Row], held: Sequence[Row]) -> Scores:
+def minilm(seen: Sequence[Row], held: Sequence[Row]) -> Said:
     """Sentence vectors of all-MiniLM-L6-v2."""
     import numpy
 

@@ -18,8 +18,8 @@ from tests.e2e.site import RULES, Site, mail, make_site, triaged
 from triaged import cli
 
 TRY_NAMES = set(
-    "file key subject sender new_text automatic categories scores sure account acknowledge call priority risk rules "
-    "evidence defects".split()
+    "file key subject sender new_text automatic categories scores sure answers runner_up account acknowledge call "
+    "priority risk rules evidence defects".split()
 )
 ROW_NAMES = set(
     "id reference state mailbox received sender subject automatic categories sure account priority due risk copies "
@@ -259,7 +259,7 @@ def test_evaluate_and_train(site: Site) -> None:
     done = site.triaged("evaluate", str(file))
     assert done.returncode == 2
     assert "is not a file of labelled mails" in done.stderr
-    assert "cannot be read" in failed(site, "train", "--shared", "gone", "--out", str(site.folder / "model"))
+    assert "cannot be read" in failed(site, "train", "--also", "gone.jsonl", "--out", str(site.folder / "model"))
 
 
 def test_a_reader_that_goes_away_is_no_fault(site: Site) -> None:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from triaged.classify.calibrate import calibrate, masses, shares
+from triaged.classify.calibrate import calibrate, masses, mixes, scores_of
 from triaged.classify.evaluate import Row
 from triaged.classify.features import Sentence
 from triaged.classify.model import Opinion
@@ -53,20 +53,29 @@ def judged(
 
 
 @pytest.mark.parametrize("stated", [0.9, 0.95, 0.97])
-def test_sure_mails_of_others_are_right_as_often_as_stated(stated: float) -> None:
-    fits = calibrate(*mails(6_000, seed=1, sharp=4.0), categories=NAMES, rule_evidence=nothing)
+def test_sure_answers_on_other_mails_are_right_as_often_as_stated(stated: float) -> None:
+    fits = calibrate(*mails(6_000, seed=1, sharp=4.0), categories=NAMES, languages=("en",), rule_evidence=nothing)
     rows, scores = mails(6_000, seed=2, sharp=4.0)
-    verdicts = judged(rows, scores, Calibration(("en",), fits), stated)
-    sure = [(row, each) for row, each in zip(rows, verdicts, strict=True) if each.sure]
-    right = [all((name in each.chosen) == row.labels[name] for name in NAMES) for row, each in sure]
-    assert len(sure) > 300
-    assert sum(right) / len(right) >= stated - 0.01
+    verdicts = judged(rows, scores, fits, stated)
+    for name in NAMES:
+        for answer in ("yes", "no"):
+            given = [row for row, each in zip(rows, verdicts, strict=True) if each.answer(name) == answer]
+            right = [row.labels[name] == (answer == "yes") for row in given]
+            assert len(right) > 300
+            assert sum(right) / len(right) >= stated - 0.01, (name, answer)
+    whole = [
+        all((name in each.chosen) == row.labels[name] for name in NAMES)
+        for row, each in zip(rows, verdicts, strict=True)
+        if each.sure
+    ]
+    assert len(whole) > 300
+    assert sum(whole) / len(whole) >= 1 - 2 * (1 - stated)
 
 
 def test_scores_are_probabilities_again() -> None:
     rows, scores = mails(8_000, seed=3)
-    fits = calibrate(rows, scores, categories=NAMES, rule_evidence=nothing)
-    verdicts = judged(rows, scores, Calibration(("en",), fits), 0.95)
+    fits = calibrate(rows, scores, categories=NAMES, languages=("en",), rule_evidence=nothing)
+    verdicts = judged(rows, scores, fits, 0.95)
     for low in (0.1, 0.3, 0.5, 0.7):
         inside = [
             (each.score("request"), row.labels["request"])
@@ -81,29 +90,33 @@ def test_scores_are_probabilities_again() -> None:
 
 def test_few_complaints_hide_behind_a_sure_no() -> None:
     rows, scores = mails(6_000, seed=4, sharp=1.0)  # scores tell little: nearly every low score holds some complaint
-    fit = calibrate(rows, scores, categories=NAMES, rule_evidence=nothing)["complaint"]
+    fit = calibrate(rows, scores, categories=NAMES, languages=("en",), rule_evidence=nothing).categories["complaint"]
     calibration = Calibration(("en",), {"complaint": fit})
     verdicts = judged(rows, scores, calibration, 0.95)
     complaints = [each for row, each in zip(rows, verdicts, strict=True) if row.labels["complaint"]]
     hidden = [each for each in complaints if each.answer("complaint") == "no"]
     assert len(complaints) > 500
-    assert len(hidden) <= 0.1 * len(complaints)
+    assert len(hidden) <= 0.2 * len(complaints)
 
 
-def test_from_few_mails_nothing_is_sure() -> None:
-    fits = calibrate(*mails(30, seed=5), categories=NAMES, rule_evidence=nothing)
-    assert all(fit.yes == (NEVER,) * len(STATED) and fit.no == (-NEVER,) * len(STATED) for fit in fits.values())
+def test_from_few_mails_little_is_sure() -> None:
+    fits = calibrate(*mails(30, seed=5), categories=NAMES, languages=("en",), rule_evidence=nothing)
+    assert all(fit.yes[-1] == NEVER and fit.no[-1] == -NEVER for fit in fits.categories.values())
+    rows, scores = mails(1_000, seed=8)
+    sure = [each for each in judged(rows, scores, fits, 0.97) if each.sure]
+    assert len(sure) < 100
 
 
 def test_bounds_get_stricter_with_what_is_stated() -> None:
-    for fit in calibrate(*mails(6_000, seed=6, sharp=4.0), categories=NAMES, rule_evidence=nothing).values():
+    found = calibrate(*mails(6_000, seed=6, sharp=4.0), categories=NAMES, languages=("en",), rule_evidence=nothing)
+    for fit in found.categories.values():
         assert list(fit.yes) == sorted(fit.yes)
         assert list(fit.no) == sorted(fit.no, reverse=True)
         assert all(bound >= fit.threshold for bound in fit.yes)
-        assert all(bound < fit.threshold for bound in fit.no)
+        assert all(bound <= 1 - stated + 1e-9 for stated, bound in zip(STATED, fit.no, strict=True))
 
 
-def test_the_sentence_counts_as_much_as_it_tells() -> None:
+def test_a_mix_takes_what_tells() -> None:
     chance = random.Random(7)
     rows, telling, idle = [], {}, {}
     for n in range(800):
@@ -111,10 +124,15 @@ def test_the_sentence_counts_as_much_as_it_tells() -> None:
         rows.append(Row(str(n), str(n), "", "", {"request": truth}))
         told, noise = (chance.gauss(2.0 if truth else -2.0, 1.0), chance.gauss(0.0, 2.0))
         nowhere = (Sentence(0, 0, (), ()),)
-        telling[str(n)] = Opinion((noise,), (told,), nowhere, 1.0)
-        idle[str(n)] = Opinion((told,), (noise,), nowhere, 1.0)
-    assert shares(rows, telling, categories=("request",))["request"] >= 0.6
-    assert shares(rows, idle, categories=("request",))["request"] == 0.0
+        telling[str(n)] = Opinion((noise,), (told,), nowhere, 20, 1.0)
+        idle[str(n)] = Opinion((told,), (noise,), nowhere, 20, 1.0)
+    whole, strongest, *_ = mixes(rows, telling, categories=("request",))["request"]
+    assert strongest > 4 * abs(whole)
+    whole, strongest, *_ = mixes(rows, idle, categories=("request",))["request"]
+    assert whole > 4 * abs(strongest)
+    found = scores_of(idle, mixes(rows, idle, categories=("request",)), categories=("request",))
+    right = [(found[row.row_id]["request"] >= 0.5) == row.labels["request"] for row in rows]
+    assert sum(right) / len(right) > 0.95
 
 
 def test_each_origin_weighs_the_same() -> None:

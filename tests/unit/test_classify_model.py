@@ -149,7 +149,7 @@ def test_the_shipped_model_is_small_and_holds_no_text() -> None:
     assert sum(file.stat().st_size for file in files) < 5_000_000
     octets = (models.SHIPPED / "weights.npz").read_bytes()
     told = json.loads((models.SHIPPED / "model.json").read_text())
-    assert set(told) == {"model_id", "categories", "languages", "calibration"}
+    assert set(told) == {"model_id", "categories", "languages", "mixes", "calibration"}
     rows = [row for path in sorted(EXAMPLES.glob("*.jsonl")) for row in read_rows(path)]
     counts = Counter(word for row in rows for word in re.findall(r"[a-zäöüß]{8,}", row.body.lower()))
     rare = [word for word, count in counts.items() if count <= 2]
@@ -158,7 +158,8 @@ def test_the_shipped_model_is_small_and_holds_no_text() -> None:
     import numpy
 
     with numpy.load(models.SHIPPED / "weights.npz", allow_pickle=False) as stored:
-        assert {name: stored[name].dtype.kind for name in stored} == {"keys": "u", "rarity": "f", "weights": "f"}
+        kinds = {name: stored[name].dtype.kind for name in stored}
+    assert kinds == {"word_keys": "u", "word_rarity": "f", "letter_keys": "u", "letter_rarity": "f", "weights": "f"}
 
 
 def some_rows(count: int) -> list[Row]:

@@ -127,13 +127,13 @@ def test_what_is_asked_for_decides_what_is_sure() -> None:
     scores = {"request": 0.99, "complaint": 0.001}
     assert weigh(scores=scores, sure=0.95).sure
     assert not weigh(scores=scores, sure=0.99).sure
-    assert weigh(scores=scores, sure=0.99).precision == weigh(scores=scores).precision == 0.95
+    assert {each.precision for each in weigh(scores=scores, sure=0.99).scores} == {0.95, 0.97}
 
 
 def test_nothing_is_sure_of_what_cannot_be_read() -> None:
     found = weigh(scores={"request": 0.99, "complaint": 0.001}, readable=False)
     assert not found.sure
-    assert found.precision == 0.0
+    assert {each.precision for each in found.scores} == {0.0}
     assert {found.answer(name) for name in ("request", "complaint")} == {"a person looks"}
 
 
@@ -173,7 +173,7 @@ def test_fit_finds_the_odds_and_keeps_rules_counting() -> None:
     assert c == pytest.approx(-1, abs=0.15)
     assert b == 1.0
     noise = [chance.gauss(0, 2) for _ in model]
-    assert fit(model, noise, truths, mass)[1] == 0.2
+    assert fit(model, noise, truths, mass)[1] == 0.6
 
 
 def test_figures() -> None:

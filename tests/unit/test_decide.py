@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.desk import ACME, AUTHSERV_ID, NOW, decided, effects_of, lay_out_site, mail
+from triaged.classify.phrases import PhraseIndex
 from triaged.decision import WHEN, AskPerson, BookCall, FileMessage, Notify, SendAck
 from triaged.errors import ConfigError
 from triaged.mail.donotanswer import parse_list
 from triaged.playbook import Playbook, reference
 from triaged.rules.grammar import SendPolicy
+from triaged.rules.load import load_rules
 from triaged.wire import build_playbook
 
 ANGRY = (
@@ -272,3 +274,47 @@ def test_a_category_of_ones_own(tmp_path: Path) -> None:
     _, decision = decided(build_playbook(config), mail("The credit note is here."))
     assert "billing" in decision.verdict.chosen
     assert decision.verdict.score("billing") == pytest.approx(0.8)
+
+
+def rule_set(playbook: Playbook, text: str, folder: Path) -> Playbook:
+    (folder / "rules").mkdir()
+    (folder / "rules/own.toml").write_text(text, encoding="utf-8")
+    found = load_rules(folder / "rules", templates=playbook.templates.names, people=frozenset(playbook.people))
+    return dataclasses.replace(playbook, rules=found, phrases=PhraseIndex(found.phrases))
+
+
+@pytest.mark.parametrize(
+    ("condition", "answer", "send", "template"),
+    [
+        ('when.category = "complaint"', 0.9, "auto", "complaint"),
+        ('when.category = "complaint"', 0.995, "auto", "received"),  # nothing is known so well
+        ('when.category = "complaint"', 0.995, "approve", "complaint"),  # a person looks at it anyway
+        ('when.says = "unacceptable"', 0.995, "auto", "complaint"),  # who asks for words knows what is said
+    ],
+)
+def test_a_category_is_told_by_machine_only_when_it_is_known_well_enough(
+    playbook: Playbook, condition: str, answer: float, send: str, template: str, tmp_path: Path
+) -> None:
+    text = f'[[rule]]\nname = "One"\n{condition}\nthen.acknowledge = "complaint"\nthen.send = "{send}"\n'
+    site = dataclasses.replace(rule_set(playbook, text, tmp_path), answer=answer)
+    _, decision = decided(site, mail(ANGRY, subject="Unacceptable reports"))
+    assert "complaint" in decision.verdict.chosen
+    assert decision.acknowledge.template == template
+    assert ("neutral words" in decision.acknowledge.reason) is (template == "received")
+
+
+def test_nothing_is_sure_of_a_mail_that_only_points_at_its_attachment(playbook: Playbook) -> None:
+    short = "Please see the attached letter. Regards, Ann"
+    parts = (
+        '--x\r\nContent-Type: text/plain\r\n\r\n{}\r\n--x\r\nContent-Type: application/pdf; name="letter.pdf"\r\n'
+        "Content-Disposition: attachment; filename=letter.pdf\r\n\r\n%PDF\r\n--x--\r\n"
+    )
+    whole = mail(parts.format(short), subject="Letter").replace(
+        b"Content-Type: text/plain; charset=utf-8", b"Content-Type: multipart/mixed; boundary=x", 1
+    )
+    _, bare = decided(playbook, mail(short, subject="Letter"))
+    message, pointing = decided(playbook, whole)
+    assert [each.filename for each in message.attachments] == ["letter.pdf"]
+    assert {each.precision for each in pointing.verdict.scores} == {0.0}
+    assert not pointing.verdict.sure
+    assert {each.precision for each in bare.verdict.scores} != {0.0}

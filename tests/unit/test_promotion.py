@@ -68,20 +68,18 @@ def ships() -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def playbook(tmp_path_factory: pytest.TempPathFactory, ships: list[Row]) -> Playbook:
-    """A site with one rule, and a champion that learned from the examples alone."""
+def playbook(tmp_path_factory: pytest.TempPathFactory) -> Playbook:
+    """A site with one rule; the champion is the model that ships."""
     config = lay_out_site(tmp_path_factory.mktemp("site"))
     for file in (config.base / "rules").glob("*.toml"):
         file.unlink()
     (config.base / "rules/own.toml").write_text(RULE, encoding="utf-8")
-    out = tmp_path_factory.mktemp("champion")
-    train(rows=ships, out=out, rule_evidence=lambda *_: (), seed=1, progress=nothing)
-    return build_playbook(config, model=models.load(out))
+    return build_playbook(config, model=models.load())
 
 
 def builder(playbook: Playbook) -> Build:
     evidence = rule_evidence(playbook.rules, playbook.phrases)
-    return lambda rows, out: adapt(None, rows, out=out, rule_evidence=evidence, seed=1, progress=nothing)
+    return lambda rows, out: adapt(None, rows, out=out, rule_evidence=evidence, progress=nothing)
 
 
 def tried(playbook: Playbook, ships: list[Row], site: Sequence[Row], folder: Path) -> Trial:
@@ -119,7 +117,7 @@ def test_one_that_lost_what_ships_is_refused(playbook: Playbook, ships: list[Row
     """It learned nothing but the new kind of mail: better there, and worse at all the rest."""
     only = [*new_kind()[:40], *(said(f"Please renew line {n} of the lease.", "renewal") for n in range(8))]
     only += [said(f"Kindly post the list number {n} to us.", "request") for n in range(8)]
-    train(rows=only, out=tmp_path, rule_evidence=lambda *_: (), seed=1, progress=nothing)
+    train(rows=only, out=tmp_path, rule_evidence=lambda *_: (), progress=nothing)
     trial = measure(playbook, models.load(tmp_path), site=new_kind()[40:], elsewhere=some_of(ships), progress=nothing)
     assert len(trial.against) >= 1
     assert all("on the examples that ship" in sentence for sentence in trial.against), trial.against
@@ -249,14 +247,13 @@ def digests(folder: Path) -> dict[str, str]:
 def test_the_combination_alone_is_fitted_with_the_same_words(
     playbook: Playbook, ships: list[Row], tmp_path: Path
 ) -> None:
-    train(rows=ships, out=tmp_path / "base", rule_evidence=lambda *_: (), seed=1, progress=nothing)
+    train(rows=ships, out=tmp_path / "base", rule_evidence=lambda *_: (), progress=nothing)
     for name in ("one", "two"):
         recalibrate(
             tmp_path / "base",
             [*some_of(ships), *new_kind()],
             out=tmp_path / name,
             rule_evidence=rule_evidence(playbook.rules, playbook.phrases),
-            seed=1,
             progress=nothing,
         )
     base, one, two = (models.load(tmp_path / name) for name in ("base", "one", "two"))

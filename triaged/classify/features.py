@@ -5,6 +5,7 @@ Words are hashes (spaCy's), so that a model holds none of the mails it learned f
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -112,16 +113,51 @@ def weighed(counts: Counts, vocabularies: Sequence[Vocabulary]) -> tuple[Any, An
         columns = columns[known]
         values = values[known] * vocabulary.rarity[columns]
         all_columns.append(columns + before)
-        all_values.append(values / max(float(numpy.linalg.norm(values)), 1e-6))
+        all_values.append(values / _length(values))
         before += len(vocabulary.keys)
     return numpy.concatenate(all_columns), numpy.concatenate(all_values)
+
+
+def shares(sentence: Sentence, vocabularies: Sequence[Vocabulary], weights: Any) -> list[float]:
+    """How much each word of a sentence adds to its log-odds, pairs half to each of their words.
+
+    weights: of one category, one a key, as in `weighed`.
+    """
+    import numpy
+
+    first, second = vocabularies
+    pairs = [" ".join(pair) for pair in pairwise(sentence.words)]
+    keys = numpy.array([_hash(each) for each in (*sentence.words, *pairs)], dtype="uint64")
+    alone = _worth(keys, first, weights[: len(first.keys)])
+    pieces = [_letters(word) for word in sentence.words]
+    letters = _worth(numpy.concatenate(pieces), second, weights[len(first.keys) : -1])
+    found: list[float] = alone[: len(sentence.words)].tolist()
+    at = 0
+    for place, half in enumerate((alone[len(sentence.words) :] / 2).tolist()):
+        found[place] += half
+        found[place + 1] += half
+    for place, each in enumerate(pieces):
+        found[place] += float(letters[at : at + len(each)].sum())
+        at += len(each)
+    return found
+
+
+def _worth(keys: Any, vocabulary: Vocabulary, weights: Any) -> Any:
+    """What each key adds, were each there once."""
+    columns, known = _known(keys, vocabulary)
+    values = vocabulary.rarity[columns] * known
+    return weights[columns] * values / _length(values)
+
+
+def _length(values: Any) -> float:
+    return max(math.sqrt(float(values @ values)), 1e-6)
 
 
 def _known(keys: Any, vocabulary: Vocabulary) -> tuple[Any, Any]:
     """Where each key would stand, and whether it does."""
     import numpy
 
-    columns = numpy.searchsorted(vocabulary.keys, keys).clip(max=len(vocabulary.keys) - 1)
+    columns = numpy.minimum(numpy.searchsorted(vocabulary.keys, keys), len(vocabulary.keys) - 1)
     return columns, vocabulary.keys[columns] == keys
 
 

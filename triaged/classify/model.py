@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from triaged.classify.features import MAX_CHARS, Sentence, Vocabulary, counted, familiar, sentences, weighed
+from triaged.classify.features import MAX_CHARS, Sentence, Vocabulary, counted, familiar, sentences, shares, weighed
 from triaged.classify.phrases import bounded
 from triaged.classify.verdict import Calibration, CategoryCalibration, sigmoid
 from triaged.model import Evidence
@@ -29,6 +30,10 @@ MOST_MARKED = 5
 """Words marked in the sentence that spoke most."""
 
 
+Mix = tuple[float, ...]
+"""A coefficient for each of the `ingredients`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
     """vocabularies: of words with pairs, and of letters. matrix: categories by their keys, one after the other, and one
@@ -40,12 +45,14 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """categories: in the order of the weights. shares: how much the strongest sentence counts beside the whole text, by
-    category, 0..1. nlp: the spaCy pipeline; one thread at a time may use it."""
+    """categories: in the order of the weights. mixes: how each category's score comes from what they say.
+
+    nlp: the spaCy pipeline; one thread at a time may use it.
+    """
 
     model_id: str
     categories: tuple[str, ...]
-    shares: Mapping[str, float]
+    mixes: Mapping[str, Mix]
     calibration: Calibration
     weights: Weights
     nlp: Any
@@ -54,11 +61,13 @@ class Model:
 @dataclass(frozen=True, slots=True)
 class Opinion:
     """What the weights say of one text, before anything is added up: log-odds, one a category. strongest: of the
-    sentence that speaks most for it; sentence: which. familiar: share of its different words that the model knows."""
+    sentence that speaks most for it; sentence: which. words: how many; familiar: share of the different ones that the
+    model knows."""
 
     whole: tuple[float, ...]
     strongest: tuple[float, ...]
     sentence: tuple[Sentence, ...]
+    words: int
     familiar: float
 
 
@@ -92,7 +101,10 @@ def load(folder: Path | None = None) -> Model:
         raise ValueError(f"{folder}: weights.npz does not fit model.json")
     fits = {name: CategoryCalibration.of(fit) for name, fit in told["calibration"].items()}
     calibration = Calibration(tuple(told["languages"]), fits)
-    return Model(told["model_id"], categories, told["shares"], calibration, weights, pipeline(categories, weights))
+    mixes = {name: tuple(told["mixes"][name]) for name in categories}
+    if any(len(mix) != 2 * len(categories) + 2 for mix in mixes.values()):
+        raise ValueError(f"{folder}: model.json mixes another number of categories")
+    return Model(told["model_id"], categories, mixes, calibration, weights, pipeline(categories, weights))
 
 
 def save(
@@ -100,7 +112,7 @@ def save(
     *,
     categories: tuple[str, ...],
     weights: Weights,
-    shares: Mapping[str, float],
+    mixes: Mapping[str, Mix],
     calibration: Calibration,
 ) -> str:
     """Write a model into `folder`, made if missing; its id, which comes back, is a hash of all that is written."""
@@ -109,7 +121,7 @@ def save(
     told = {
         "categories": list(categories),
         "languages": list(calibration.languages),
-        "shares": dict(shares),
+        "mixes": {name: list(mix) for name, mix in mixes.items()},
         "calibration": {name: asdict(fit) for name, fit in calibration.categories.items()},
     }
     words, letters = weights.vocabularies
@@ -152,9 +164,15 @@ def opinions(model: Model, texts: Sequence[str]) -> list[Opinion | None]:
     return [_opinion(model, text) for text in texts]
 
 
-def together(whole: float, strongest: float, share: float) -> float:
-    """One score, 0..1, from the log-odds of the whole text and of its strongest sentence."""
-    return sigmoid((1 - share) * whole + share * strongest)
+def ingredients(opinion: Opinion) -> tuple[float, ...]:
+    """What a score is mixed from: what the whole text says for each category, and its strongest sentence, how long the
+    text is, and 1. A thank-you speaks against a complaint; a long text says less by each of its words."""
+    return (*opinion.whole, *opinion.strongest, math.log1p(opinion.words), 1.0)
+
+
+def mixed(opinion: Opinion, mix: Mix) -> float:
+    """The model's score of a category, 0..1."""
+    return sigmoid(math.fsum(each * share for each, share in zip(ingredients(opinion), mix, strict=True)))
 
 
 def _opinion(model: Model, text: str) -> Opinion | None:
@@ -169,6 +187,7 @@ def _opinion(model: Model, text: str) -> Opinion | None:
         whole=tuple(float(value) for value in whole),
         strongest=tuple(float(each[at][index]) for index, at in enumerate(best)),
         sentence=tuple(read[at] for at in best),
+        words=sum(len(sentence.words) for sentence in read),
         familiar=familiar(read, model.weights.vocabularies[0]),
     )
 
@@ -183,7 +202,7 @@ def _judged(model: Model, text: str, opinion: Opinion | None) -> Judged:
         return Judged({}, (), 0.0)
     scores, evidence = {}, []
     for index, category in enumerate(model.categories):
-        scores[category] = together(opinion.whole[index], opinion.strongest[index], model.shares[category])
+        scores[category] = mixed(opinion, model.mixes[category])
         score, sentence = sigmoid(opinion.strongest[index]), opinion.sentence[index]
         if score >= MIN_EVIDENCE:
             words = text[sentence.start : sentence.end]
@@ -193,15 +212,12 @@ def _judged(model: Model, text: str, opinion: Opinion | None) -> Judged:
 
 
 def _marks(sentence: Sentence, index: int, weights: Weights) -> tuple[tuple[int, int], ...]:
-    """Places of the words without which the sentence would speak least for the category, in order."""
-    whole = _log_odds([sentence], weights)[index]
-    losses = []
-    for at, word in enumerate(sentence.words):
-        if word.isalpha():
-            rest = Sentence(0, 0, sentence.words[:at] + sentence.words[at + 1 :], ())
-            losses.append((float(whole - _log_odds([rest], weights)[index]), sentence.tokens[at]))
-    best = sorted(losses, reverse=True)[:MOST_MARKED]
-    return tuple(sorted(place for loss, place in best if loss > 0))
+    """Places of the words that add most to the category, in order."""
+    added = shares(sentence, weights.vocabularies, weights.matrix[index])
+    words = [
+        (much, at) for much, at, word in zip(added, sentence.tokens, sentence.words, strict=True) if word.isalpha()
+    ]
+    return tuple(sorted(at for much, at in sorted(words, reverse=True)[:MOST_MARKED] if much > 0))
 
 
 @cache

@@ -115,8 +115,8 @@ def verdict(
         rules = contribution(each for each in rule_evidence if each.category == category)
         model = fit.a * logit(model_scores.get(category, PRIOR))
         score = sigmoid(model + fit.b * rules + fit.c)
-        precision = fit.precision(score) if may_be_sure else 0.0
-        scores.append(CategoryScore(category, score, precision >= sure, precision))
+        trust = fit.precision(score) if may_be_sure else 0.0
+        scores.append(CategoryScore(category, score, trust >= sure, trust))
         if score >= fit.threshold:
             chosen.append(category)
     scores.sort(key=lambda each: (-each.score, each.category))

@@ -47,7 +47,6 @@ class Asked:
     quick: bool
     dry_run: bool
     by_timer: bool
-    seed: int
     as_json: bool
 
 
@@ -126,13 +125,13 @@ def train_from_log(config: Config, asked: Asked) -> None:
 
 
 def _lessons(reader: Reader, playbook: Playbook, *, quick: bool = False) -> _Lessons:
-    from triaged.classify.train import shipped_rows
+    from triaged.classify.train import example_rows
     from triaged.learning import site_rows
     from triaged.mail.newtext import split
 
     found = labels(reader)
     site = site_rows(found, languages=playbook.model.calibration.languages)
-    ships = shipped_rows(shipped.EXAMPLES, shared=None, new_text=lambda body: split(body)[0])
+    ships = example_rows(shipped.EXAMPLES, new_text=lambda body: split(body)[0])
     return _Lessons(tuple(found), site, some_of(ships) if quick else ships)
 
 
@@ -149,7 +148,7 @@ def _build(base: Path | None, playbook: Playbook, asked: Asked, progress: Any) -
     from triaged.learning import rule_evidence
 
     make, evidence = recalibrate if asked.quick else adapt, rule_evidence(playbook.rules, playbook.phrases)
-    return lambda rows, out: make(base, rows, out=out, rule_evidence=evidence, seed=asked.seed, progress=progress)
+    return lambda rows, out: make(base, rows, out=out, rule_evidence=evidence, progress=progress)
 
 
 def _promote(config: Config, folder: Path, made: str, outcome: _Outcome) -> None:
@@ -166,7 +165,6 @@ def _promote(config: Config, folder: Path, made: str, outcome: _Outcome) -> None
             "confirmed": confirmed,
         },
         "parent": outcome.parent,
-        "seed": outcome.asked.seed,
         "until": views.moment(lessons.labels[-1].at),
         "trial": outcome.trial.as_dict(),
     }

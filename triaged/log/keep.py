@@ -154,7 +154,7 @@ def _bare(decision: Decision) -> Decision:
 
 
 def _wordless(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    return tuple(dataclasses.replace(each, words="", start=-1, end=-1) for each in evidence)
+    return tuple(dataclasses.replace(each, words="", start=-1, end=-1, marks=()) for each in evidence)
 
 
 @contextmanager

@@ -96,7 +96,7 @@ def triage(
             results.append(Unreadable(raw, cause))
             continue
         judged = next(opinions)
-        thread, trend = _known(message, playbook, accounts, reader)
+        thread, trend = known_of(message, playbook, accounts, reader)
         try:
             decision = decide(
                 message,
@@ -116,7 +116,7 @@ def triage(
     return results
 
 
-def _known(
+def known_of(
     message: Message, playbook: Playbook, accounts: Directory, reader: Reader | None
 ) -> tuple[tuple[str, ...], Trend | None]:
     """What the log knows: the accounts of the conversation, and how the mail's own account wrote before it."""
