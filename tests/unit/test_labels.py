@@ -187,7 +187,7 @@ def test_a_drawn_mail_waits_until_somebody_said_what_it_is(log: Log, reader: Rea
 def test_corrections_of_an_earlier_version_are_read_on(path: Path, case: Case) -> None:
     path.parent.mkdir(mode=0o700)
     db = connect(path)
-    migrations.apply(db, stop_before="m005_learn")
+    migrations.apply(db, stop_before="m006_learn")
     message, decision = case
     from triaged.log.encode import DECISION, MESSAGE
 

@@ -114,7 +114,7 @@ def playbook(tmp_path_factory: pytest.TempPathFactory) -> Playbook:
     return build_playbook(lay_out_site(tmp_path_factory.mktemp("site")))
 
 
-CHASER = "This is the second time I ask for the service report of March. Could you please send it today?"
+CHASER = "Hello, this is the second time I ask: could you send me the list of our seats? Thank you, Ann"
 THREAT = (
     "Could you send us the figures? To be open, we are looking at alternatives and hear from our lawyers on Friday."
 )
@@ -328,5 +328,6 @@ def test_the_view_is_whole() -> None:
     view = risk_view(assess((CHURN,), ANGRY, RISING))
     assert (view["signals"], view["trend"]["change"], view["trend"]["recent_mails"]) == (["churn"], "rising", 3)
     assert view["trend"]["words"] == "complaint scores rising: 0.12 → 0.55 over 7 mails"
-    assert {"source": "log", "category": "trend", "weight": 0.43, "words": view["trend"]["words"]} in view["evidence"]
+    told = [{name: each[name] for name in ("source", "category", "weight", "words")} for each in view["evidence"]]
+    assert {"source": "log", "category": "trend", "weight": 0.43, "words": view["trend"]["words"]} in told
     assert risk_view(Risk())["trend"] is None
