@@ -52,8 +52,10 @@ def locator_goes_first() -> None:
         self._writer.submit(lambda rows: rows._locate(place, None, result.raw.received)).result()
         commit(self, result)
 
-    def recorded(self: Log, message: Message, decision: Decision, locator: Locator, *, now: datetime) -> Recorded:
-        found = record(self, message, decision, locator, now=now)
+    def recorded(
+        self: Log, message: Message, decision: Decision, locator: Locator, *, now: datetime, drawn: bool = False
+    ) -> Recorded:
+        found = record(self, message, decision, locator, now=now, drawn=drawn)
         self.db.execute("UPDATE locator SET message = ? WHERE key = ?", (found.row, locator.key))
         return found
 
@@ -79,11 +81,13 @@ def effects_go_after() -> None:
             self._writer.submit(lambda rows: None).result()  # or both go into one transaction
             self._wake_lanes(self._writer.submit(plan).result())
 
-    def recorded(self: Log, message: Message, decision: Decision, locator: Locator, *, now: datetime) -> Recorded:
+    def recorded(
+        self: Log, message: Message, decision: Decision, locator: Locator, *, now: datetime, drawn: bool = False
+    ) -> Recorded:
         planned = self._plan
         vars(self)["_plan"] = lambda *_: frozenset()
         try:
-            return record(self, message, decision, locator, now=now)
+            return record(self, message, decision, locator, now=now, drawn=drawn)
         finally:
             vars(self)["_plan"] = planned
 
