@@ -12,7 +12,6 @@ from triaged.accounts.match import Directory, match
 from triaged.classify.language import language as language_of
 from triaged.classify.model import Judged
 from triaged.classify.phrases import PhraseIndex
-from triaged.classify.verdict import MIN_FAMILIAR
 from triaged.classify.verdict import verdict as weigh
 from triaged.clocks.hours import add, parse_span
 from triaged.decision import Acknowledge, Call, Decision, RuleTrace
@@ -118,9 +117,9 @@ def _verdict(facts: Facts, playbook: Playbook, judged: Judged) -> tuple[Verdict,
 
 
 def _is_readable(message: Message, judged: Judged) -> bool:
-    """Whether the model can say anything: it knows the words, and they are more than a pointer to an attachment."""
+    """Whether the model can say anything: it read and knows the words, and they do more than point to an attachment."""
     only_points = len(message.attachments) > 0 and len(message.new_text.split()) < LEAST_WORDS
-    return judged.familiar >= MIN_FAMILIAR and not only_points
+    return judged.readable and not only_points
 
 
 def _due(case: Case) -> datetime | None:

@@ -9,7 +9,7 @@ from triaged.classify.evaluate import Row
 from triaged.classify.language import language
 from triaged.classify.model import Judged, judge
 from triaged.classify.phrases import PhraseIndex
-from triaged.classify.verdict import MIN_FAMILIAR, verdict
+from triaged.classify.verdict import verdict
 from triaged.decide import hits
 from triaged.examples import EPOCH, bare_message
 from triaged.log.labels import Label
@@ -85,5 +85,5 @@ def _verdict(
         model_id=playbook.model.model_id,
         rules_id=playbook.rules.id,
         sure=playbook.sure,
-        readable=opinion.familiar >= MIN_FAMILIAR,
+        readable=opinion.readable,
     )

@@ -149,9 +149,19 @@ def test_without_a_mail_of_the_site_nothing_is_learned(tmp_path: Path) -> None:
 
 
 def test_recalibrating_leaves_the_text_model_alone(tmp_path: Path) -> None:
-    upside_down = [replace(row, labels={name: not truth for name, truth in row.labels.items()}) for row in few_rows()]
+    upside_down = [
+        replace(row, origin="real", labels={name: not truth for name, truth in row.labels.items()})
+        for row in few_rows()
+    ]
     recalibrate(None, upside_down, out=tmp_path, rule_evidence=lambda *_: (), progress=lambda *_: None)
     model, base = models.load(tmp_path), models.load()
     texts = [row.judged for row in few_rows()[:20]]
     assert judge(model, texts) == judge(base, texts)
     assert model.calibration.categories["request"].a < base.calibration.categories["request"].a
+    after, before = model.calibration.categories["request"], base.calibration.categories["request"]
+    assert (after.threshold, after.yes, after.no) == (before.threshold, before.yes, before.no)
+
+
+def test_recalibrating_is_not_misled_by_mail_the_model_has_learned_from(tmp_path: Path) -> None:
+    recalibrate(None, few_rows(), out=tmp_path, rule_evidence=lambda *_: (), progress=lambda *_: None)
+    assert models.load(tmp_path).calibration == models.load().calibration

@@ -132,7 +132,11 @@ def test_a_huge_text_is_read_in_part(shipped: models.Model) -> None:
     text = "Please send the file. " * 50_000
     assert len(sentences(shipped.nlp.make_doc(text[:MAX_CHARS]))) == MAX_SENTENCES
     (judged,) = models.judge(shipped, [text])
-    assert judged == models.judge(shipped, [text[:MAX_CHARS]])[0]
+    assert not judged.complete
+    assert not judged.readable
+    [short] = models.judge(shipped, ["Question\n\nPlease send the file to our office in Leeds."])
+    assert short.readable
+    assert judged.scores == models.judge(shipped, [text[:MAX_CHARS]])[0].scores
 
 
 def test_the_spacy_pipeline_is_whole(shipped: models.Model) -> None:

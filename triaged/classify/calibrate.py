@@ -117,9 +117,15 @@ def masses(rows: Sequence[Row]) -> list[float]:
 
 
 def fit(
-    model: Sequence[float], rules: Sequence[float], truths: Sequence[bool], mass: Sequence[float]
+    model: Sequence[float],
+    rules: Sequence[float],
+    truths: Sequence[bool],
+    mass: Sequence[float],
+    *,
+    around: tuple[float, float, float] = (1.0, 1.0, 0.0),
+    pull: float = 1.0,
 ) -> tuple[float, float, float]:
-    """a, b, c by logistic regression in the log-odds of model and rules, drawn a little towards a = b = 1.
+    """a, b, c by logistic regression in the log-odds of model and rules, drawn towards `around`, c a hundredth as much.
 
     a is at least 0 and b at least 0.6: a rule that a person wrote always counts. mass: how much each row counts.
     """
@@ -130,8 +136,8 @@ def fit(
         inputs,
         numpy.array(truths, dtype="float64"),
         numpy.array(mass),
-        start=numpy.array([1.0, 1.0, 0.0]),
-        pull=numpy.array([1.0, 1.0, 0.01]),
+        start=numpy.array(around),
+        pull=numpy.array([pull, pull, pull / 100]),
         lowest=numpy.array([0.0, 0.6, -30.0]),
     )
     a, b, c = (round(float(value), 4) for value in found)

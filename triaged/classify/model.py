@@ -16,9 +16,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from triaged.classify.features import MAX_CHARS, Sentence, Vocabulary, counted, familiar, sentences, shares, weighed
+from triaged.classify.features import (
+    MAX_CHARS,
+    MAX_SENTENCES,
+    Sentence,
+    Vocabulary,
+    counted,
+    familiar,
+    sentences,
+    shares,
+    weighed,
+)
 from triaged.classify.phrases import bounded
-from triaged.classify.verdict import Calibration, CategoryCalibration, sigmoid
+from triaged.classify.verdict import MIN_FAMILIAR, Calibration, CategoryCalibration, sigmoid
 from triaged.model import Evidence
 
 SHIPPED = Path(__file__).with_name("model")
@@ -62,13 +72,14 @@ class Model:
 class Opinion:
     """What the weights say of one text, before anything is added up: log-odds, one a category. strongest: of the
     sentence that speaks most for it; sentence: which. words: how many; familiar: share of the different ones that the
-    model knows."""
+    model knows. complete: all of the text was read."""
 
     whole: tuple[float, ...]
     strongest: tuple[float, ...]
     sentence: tuple[Sentence, ...]
     words: int
     familiar: float
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +87,18 @@ class Judged:
     """scores: 0..1 per category, not yet calibrated; empty when the text has no words.
 
     evidence: at most one sentence per category with the words in it that spoke most, their places in the text given;
-    the weight is that sentence's score. familiar: as in `Opinion`.
+    the weight is that sentence's score. familiar: as in `Opinion`. complete: all of the text was read.
     """
 
     scores: Mapping[str, float]
     evidence: tuple[Evidence, ...]
     familiar: float = 1.0
+    complete: bool = True
+
+    @property
+    def readable(self) -> bool:
+        """Whether anything may be sure: what was not read, or is not understood, may hold a complaint."""
+        return self.complete and self.familiar >= MIN_FAMILIAR
 
 
 def load(folder: Path | None = None) -> Model:
@@ -155,7 +172,7 @@ def pipeline(categories: Sequence[str], weights: Weights) -> Any:
 
 
 def judge(model: Model, texts: Sequence[str]) -> list[Judged]:
-    """Score texts (each a `Message.judged`), one after another; some 2 ms for a normal mail."""
+    """Score texts (each a `Message.judged`), one after another; some 4 ms for a normal mail."""
     return [_judged(model, text, opinion) for text, opinion in zip(texts, opinions(model, texts), strict=True)]
 
 
@@ -189,6 +206,7 @@ def _opinion(model: Model, text: str) -> Opinion | None:
         sentence=tuple(read[at] for at in best),
         words=sum(len(sentence.words) for sentence in read),
         familiar=familiar(read, model.weights.vocabularies[0]),
+        complete=len(text) <= MAX_CHARS and len(read) < MAX_SENTENCES,
     )
 
 
@@ -208,7 +226,7 @@ def _judged(model: Model, text: str, opinion: Opinion | None) -> Judged:
             words = text[sentence.start : sentence.end]
             marks = _marks(sentence, index, model.weights)
             evidence.append(Evidence("model", category, round(score, 3), words, sentence.start, sentence.end, marks))
-    return Judged(scores, tuple(evidence), opinion.familiar)
+    return Judged(scores, tuple(evidence), opinion.familiar, opinion.complete)
 
 
 def _marks(sentence: Sentence, index: int, weights: Weights) -> tuple[tuple[int, int], ...]:
