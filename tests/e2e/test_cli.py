@@ -192,6 +192,8 @@ def test_correct(site: Site) -> None:
     assert "did you mean 'complaint'?" in failed(site, "correct", number, "--category", "complant")
     assert "did you mean 'C-2'?" in failed(site, "correct", number, "--account", "C-22")
     assert "say what is right" in failed(site, "correct", number)
+    both = ("--category", "other", "--category", "request")
+    assert "'other' means that none" in failed(site, "correct", number, *both)
 
 
 def test_approve_and_drop(site: Site) -> None:

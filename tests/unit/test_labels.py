@@ -184,6 +184,15 @@ def test_a_drawn_mail_waits_until_somebody_said_what_it_is(log: Log, reader: Rea
     assert stand.outcome == "model shipped"
 
 
+def test_an_account_put_right_says_nothing_of_the_categories(log: Log, reader: Reader, case: Case) -> None:
+    with log.transaction():
+        rows = [record(log, case, number) for number in (1, 2)]
+        log.db.execute("UPDATE message SET sure = 0")
+        correct(log, rows[0], categories=None, account_id="C-2", who="eva", now=NOW)
+        correct(log, rows[1], categories=None, account_id="C-2", who="eva", now=NOW, right=True)
+    assert {row.id: row.sure for row in reader.rows(limit=9)} == {rows[0]: False, rows[1]: True}
+
+
 def test_corrections_of_an_earlier_version_are_read_on(path: Path, case: Case) -> None:
     path.parent.mkdir(mode=0o700)
     db = connect(path)

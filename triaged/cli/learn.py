@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -47,25 +48,17 @@ def train(
         return
     if quick or dry_run or as_json:
         fail("--quick, --dry-run and --json go with --from-log")
-    out = out or Path("model")
-    from triaged.classify.evaluate import read_rows
+    _train_anew(out or Path("model"), also or [], config)
+
+
+def _train_anew(out: Path, also: Sequence[Path], config: Path | None) -> None:
     from triaged.classify.phrases import PhraseIndex
-    from triaged.classify.train import example_rows
     from triaged.classify.train import train as train_model
     from triaged.learning import rule_evidence
-    from triaged.mail.newtext import split
     from triaged.wire import rules_and_templates
 
-    def new_text(body: str) -> str:
-        return split(body)[0]
-
     rules, _ = rules_and_templates(config_or_shipped(config))
-    try:
-        rows = example_rows(shipped.EXAMPLES, new_text=new_text)
-        for file in also or ():
-            rows += read_rows(file, new_text=new_text, origin="real")
-    except (OSError, ValueError, KeyError) as error:
-        fail(f"the labelled mails cannot be read: {error}")
+    rows = _rows_to_learn_from(also)
     with Progress(console=terminal.console(stderr=True)) as bar:
         task = bar.add_task(f"training on {len(rows)} mails")
 
@@ -76,6 +69,24 @@ def train(
         train_model(rows=rows, out=out, rule_evidence=evidence, progress=progress)
     words = f'trained on {len(rows)} mails; to use it set [service] model_dir = "{out}"'
     terminal.console().print(words, markup=False, soft_wrap=True)
+
+
+def _rows_to_learn_from(also: Sequence[Path]) -> list[Row]:
+    """What ships, and labelled real mails. A file that cannot be read ends the command."""
+    from triaged.classify.evaluate import read_rows
+    from triaged.classify.train import example_rows
+    from triaged.mail.newtext import split
+
+    def new_text(body: str) -> str:
+        return split(body)[0]
+
+    rows = example_rows(shipped.EXAMPLES, new_text=new_text)
+    for file in also:
+        try:
+            rows += read_rows(file, new_text=new_text, origin="real")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            fail(f"the labelled mails of {file} cannot be read: {error}")
+    return rows
 
 
 @app.command(epilog="Example: triaged evaluate labelled.jsonl --html report.html")

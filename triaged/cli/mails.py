@@ -25,6 +25,7 @@ from triaged.cli.common import (
 )
 from triaged.errors import Gone
 from triaged.log import people
+from triaged.tomlfile import did_you_mean
 
 
 @app.command("try", epilog="Example: triaged try --json mail.eml other.eml")
@@ -129,7 +130,6 @@ def correct(
     config: ConfigOption = None,
 ) -> None:
     """Put a mail's category or account right, or confirm it (--right); it is kept, and learned from."""
-    from triaged.tomlfile import did_you_mean
     from triaged.wire import rules_and_templates
 
     loaded = config_of(config)
@@ -143,12 +143,9 @@ def correct(
         decision = reader.decision(row.id)
     if account and account not in accounts:
         fail(f"there is no account {account}{did_you_mean(account, accounts)}")
-    known = {"other", *rules_and_templates(loaded)[0].categories}
+    known = {*rules_and_templates(loaded)[0].categories}
     known |= {each.category for each in decision.verdict.scores} if decision is not None else set()
-    for each in category or ():
-        if each not in known:
-            fail(f"there is no category {each}{did_you_mean(each, known)}; there are {', '.join(sorted(known))}")
-    chosen = tuple(each for each in category if each != "other") if category is not None else None
+    chosen = _chosen(category, known) if category is not None else None
     try:
         with writing(loaded) as rows:
             people.correct(
@@ -164,6 +161,16 @@ def correct(
         fail(str(error))
     said = "is put right; what was sent stays sent" if not right or account is not None else "is confirmed"
     terminal.console().print(f"mail {row.id} {said}")
+
+
+def _chosen(said: list[str], known: set[str]) -> tuple[str, ...]:
+    """The categories that were said, none for `other`; a mistake ends the command."""
+    for each in said:
+        if each not in (there := {*known, "other"}):
+            fail(f"there is no category {each}{did_you_mean(each, there)}; there are {', '.join(sorted(there))}")
+    if "other" in said and len(set(said)) > 1:
+        fail("'other' means that none of the categories fits; say it alone, or leave it out")
+    return tuple(dict.fromkeys(each for each in said if each != "other"))
 
 
 @app.command(epilog="Example: triaged approve 12")

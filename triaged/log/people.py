@@ -10,7 +10,7 @@ from typing import Any
 from triaged.errors import Gone
 from triaged.log.encode import DECISION, MESSAGE, text_version, to_ms
 from triaged.log.store import Log
-from triaged.model import Account
+from triaged.model import Account, Verdict
 
 
 def settle(log: Log, message: int, *, approve: bool, who: str, now: datetime, only_held_back: bool = False) -> int:
@@ -55,16 +55,8 @@ def correct(
     ).fetchone()
     if row is None:
         raise Gone(f"there is no triaged mail {message}")
-    decision = DECISION.validate_json(row[2])
-    scores = {each.category: each.score for each in decision.verdict.scores}
-    was: dict[str, Any] = {
-        "categories": json.loads(row[0]),
-        "sure": bool(row[3]),
-        "account": row[1],
-        "scores": scores,
-        "model": decision.verdict.model_id,
-        "rules": decision.verdict.rules_id,
-    }
+    was = _shown(row[0], row[1], DECISION.validate_json(row[2]).verdict, sure=bool(row[3]))
+    labelled = right or categories is not None
     fixed: dict[str, Any] = {
         "categories": list(categories) if categories is not None else was["categories"],
         "account": (account_id or None) if account_id is not None else row[1],
@@ -76,17 +68,29 @@ def correct(
         "was": json.dumps(was),
         "now": json.dumps(fixed),
         "text_version": text_version(MESSAGE.validate_json(row[4]).judged) if row[4] != "" else "",
-        "labelled": int(right or categories is not None),
+        "labelled": int(labelled),
     }
     log.insert("correction", entry)
     log.db.execute(
-        "UPDATE message SET categories = ?, account_id = ?, sure = 1, "
+        "UPDATE message SET categories = ?, account_id = ?, sure = CASE WHEN ? THEN 1 ELSE sure END, "
         "account_how = CASE WHEN ? THEN 'corrected' ELSE account_how END WHERE id = ?",
-        (json.dumps(fixed["categories"]), fixed["account"], account_id is not None, message),
+        (json.dumps(fixed["categories"]), fixed["account"], labelled, account_id is not None, message),
     )
     words = f"{', '.join(fixed['categories']) or 'other'}; account {fixed['account'] or 'none'}; by {who}"
     same = right and fixed["account"] == was["account"]
     log.event("confirmed" if same else "corrected", words, message=message, now=now)
+
+
+def _shown(categories: str, account_id: str | None, verdict: Verdict, *, sure: bool) -> dict[str, Any]:
+    """What the person saw, and by what it was said."""
+    return {
+        "categories": json.loads(categories),
+        "sure": sure,
+        "account": account_id,
+        "scores": {each.category: each.score for each in verdict.scores},
+        "model": verdict.model_id,
+        "rules": verdict.rules_id,
+    }
 
 
 def put_accounts(log: Log, accounts: Iterable[Account]) -> None:
