@@ -30,6 +30,9 @@ DRAWS = 400
 LOSS_ELSEWHERE = 0.01
 """What macro average precision, or the share of right mails, may fall on what ships: one point, or a single mail."""
 
+MORE_WRONG = 1
+"""Mails that may be sure and wrong beyond those that are so today: a single one tells nothing."""
+
 T = TypeVar("T")
 Build = Callable[[Sequence[Row], Path], str]
 """Rows and an empty folder in, a model in it and its id out."""
@@ -172,7 +175,12 @@ def measure(
 
     judges = [judge_rows(dataclasses.replace(playbook, model=model), step) for model in (playbook.model, challenger)]
     at_site, at_others = (pair(rows, *(judge(rows) for judge in judges)) for rows in (site, elsewhere))
-    against = (*_losses(at_site), *_losses_elsewhere(at_others))
+    against = (
+        *_losses(at_site),
+        *_wrongly_sure(at_site, "the newest mails"),
+        *_losses_elsewhere(at_others),
+        *_wrongly_sure(at_others, "the examples that ship"),
+    )
     return Trial(playbook.model.model_id, challenger.model_id, at_site, at_others, against)
 
 
@@ -192,6 +200,14 @@ def _losses(site: Pair) -> list[str]:
         f"on the newest mails fewer are wholly right: {site.challenger.right:.0%} instead of {site.champion.right:.0%}"
         for _ in range(site.champion.right - site.challenger.right > site.right_noise)
     ]
+
+
+def _wrongly_sure(both: Pair, where: str) -> list[str]:
+    """That more mails are called sure and are not wholly right: people stop reading what is called sure."""
+    before, after = (side.sure - side.sure_right for side in (both.champion, both.challenger))
+    if after <= before + MORE_WRONG:
+        return []
+    return [f"on {where} {after} mails are called sure and are wrong, instead of {before}"]
 
 
 def _losses_elsewhere(others: Pair) -> list[str]:

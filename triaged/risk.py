@@ -16,7 +16,7 @@ SHARES: Mapping[str, float] = {
     "chasing": 0.3,
 }
 """Of a hundred clients of whom this is certainly true, how many a manager should count as at risk: a judgement of ours,
-but for `renewal`: of our 35 examples that are a complaint and a renewal, 28 leave (2026-11-24). Only a threat reaches
+but for `renewal`: of our 35 examples that are a complaint and a renewal, 28 leave (2026-11-29). Only a threat reaches
 0.7 alone; a chaser needs a complaint and a worsening account."""
 OTHER_SHARE = 0.5
 """The same for a site's own signals."""

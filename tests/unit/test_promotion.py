@@ -123,6 +123,20 @@ def test_one_that_lost_what_ships_is_refused(playbook: Playbook, ships: list[Row
     assert all("on the examples that ship" in sentence for sentence in trial.against), trial.against
 
 
+def test_one_that_is_sure_of_what_is_wrong_is_refused(playbook: Playbook, ships: list[Row], tmp_path: Path) -> None:
+    """Its scores rank as before, so that no area falls; only it believes itself more."""
+    base = models.load()
+    fits = {
+        name: dataclasses.replace(fit, yes=(fit.threshold,) * 4, no=(fit.threshold - 1e-6,) * 4)
+        for name, fit in base.calibration.categories.items()
+    }
+    believing = dataclasses.replace(base, calibration=dataclasses.replace(base.calibration, categories=fits))
+    trial = measure(playbook, believing, site=new_kind(), elsewhere=some_of(ships), progress=nothing)
+    assert trial.site.challenger.right == trial.site.champion.right
+    assert [sentence for sentence in trial.against if "called sure and are wrong" in sentence] == list(trial.against)
+    assert len(trial.against) >= 1
+
+
 def test_too_few_labels_are_no_lesson(playbook: Playbook, ships: list[Row], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="only 9 mails have a label"):
         tried(playbook, ships, new_kind()[:9], tmp_path)
