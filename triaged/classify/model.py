@@ -193,16 +193,18 @@ def mixed(opinion: Opinion, mix: Mix) -> float:
 
 
 def _opinion(model: Model, text: str) -> Opinion | None:
+    import numpy
+
     with bounded(model.nlp):
         read = sentences(model.nlp.make_doc(text[:MAX_CHARS]))
     if len(read) == 0:
         return None
     whole = _log_odds(read, model.weights)
-    each = [_log_odds([sentence], model.weights) for sentence in read]
-    best = [max(range(len(read)), key=lambda at, index=index: each[at][index]) for index in range(len(whole))]  # type: ignore[misc]
+    each = numpy.array([_log_odds([sentence], model.weights) for sentence in read])
+    best = each.argmax(axis=0)
     return Opinion(
         whole=tuple(float(value) for value in whole),
-        strongest=tuple(float(each[at][index]) for index, at in enumerate(best)),
+        strongest=tuple(float(value) for value in each.max(axis=0)),
         sentence=tuple(read[at] for at in best),
         words=sum(len(sentence.words) for sentence in read),
         familiar=familiar(read, model.weights.vocabularies[0]),
