@@ -8,9 +8,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-_QUOTES = str.maketrans({"‘": "'", "’": "'", "´": "'", "`": "'", "“": '"', "”": '"', "„": '"'})
-_SPACE = re.compile(r"\s+")
+_SIGNS = str.maketrans({"‘": "'", "’": "'", "´": "'", "`": "'", "“": '"', "”": '"', "„": '"'})
+_SIGNS |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+"""Straight quotes; half a character (which a broken mail may hold, and at which spaCy raises) as one unknown one."""
 
+MAX_WORD = 100
+"""Characters. spaCy's time grows with the square of a word's length: 8,000 emoji took 5 s (measured 2026-11-29)."""
+_BLANKS = re.compile(r"\s+")
+_BLANKS_OR_LONG = re.compile(rf"\s+|\S{{{MAX_WORD}}}(?=\S)")
 
 MAX_WORDS_KEPT = 50_000
 """Words remembered for good, some 50 MB; forgetting the rest at once costs 1 ms a mail (measured 2026-11-22)."""
@@ -42,7 +47,7 @@ class PhraseIndex:
         self._phrases: dict[int, list[str]] = {}
         keyed: dict[str, list[str]] = {}
         for phrase in dict.fromkeys(phrases):
-            plain = _SPACE.sub(" ", phrase.translate(_QUOTES)).strip().lower()
+            plain = plainly(phrase)[0].strip().lower()
             if plain != "":
                 keyed.setdefault(plain, []).append(phrase)
         for plain, originals in keyed.items():
@@ -51,7 +56,7 @@ class PhraseIndex:
 
     def find(self, text: str) -> tuple[PhraseHit, ...]:
         """Every hit, by start, then the longer first; phrases may overlap."""
-        plain, places = _one_blank(text.translate(_QUOTES))
+        plain, places = plainly(text)
         hits = []
         with bounded(self._nlp):
             doc = self._nlp.make_doc(plain)
@@ -70,17 +75,23 @@ def bounded(nlp: Any) -> AbstractContextManager[Any]:
     return nlp.memory_zone() if len(nlp.vocab) > MAX_WORDS_KEPT else nullcontext()
 
 
-def _one_blank(text: str) -> tuple[str, list[int] | range]:
-    """The text with every run of blanks as one space, and the old place of each of its characters."""
-    runs = [run for run in _SPACE.finditer(text) if run[0] != " "]
+def plainly(text: str) -> tuple[str, list[int] | range]:
+    """The text as spaCy reads it in linear time, and the old place of each of its characters.
+
+    Straight quotes, every run of blanks as one space, a space after each `MAX_WORD` characters without any.
+    """
+    text = text.translate(_SIGNS)
+    has_long = max(map(len, text.split()), default=0) > MAX_WORD
+    runs = [run for run in (_BLANKS_OR_LONG if has_long else _BLANKS).finditer(text) if run[0] != " "]
     if len(runs) == 0:
         return text, range(len(text))
     pieces: list[str] = []
     places: list[int] = []
     done = 0
     for run in runs:
-        pieces += (text[done : run.start()], " ")
-        places += range(done, run.start() + 1)
+        kept = run.start() if run[0].isspace() else run.end()
+        pieces += (text[done:kept], " ")
+        places += (*range(done, kept), min(kept, run.end() - 1))
         done = run.end()
     pieces.append(text[done:])
     places += range(done, len(text))
