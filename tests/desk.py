@@ -9,13 +9,13 @@ from pathlib import Path
 from triaged.accounts.match import directory
 from triaged.classify.model import judge
 from triaged.config import load_config
-from triaged.decide import decide
+from triaged.decide import decide, whose
 from triaged.decision import Decision, Effect
 from triaged.log.mailboxes import enable
 from triaged.log.store import Log
 from triaged.mail.parse import parse
 from triaged.model import Account, Contact, Locator, Message, Raw, Trend
-from triaged.playbook import Playbook
+from triaged.playbook import Background, Playbook
 from triaged.settings import Config
 from triaged.shipped import lay_out
 
@@ -96,6 +96,8 @@ def decided(
     now: datetime = NOW,
     thread: tuple[str, ...] = (),
     trend: Trend | None = None,
+    listed: str = "",
+    open_items: int = 0,
 ) -> tuple[Message, Decision]:
     """Parse and decide, as the worker does."""
     given = raw(octets)
@@ -104,13 +106,28 @@ def decided(
         message,
         locator=given.locator,
         playbook=playbook,
-        directory=directory(accounts),
-        thread_accounts=thread,
-        trend=trend,
-        judged=judge(playbook.model, [message.judged])[0],
+        background=background(
+            playbook, message, accounts=accounts, thread=thread, trend=trend, listed=listed, open_items=open_items
+        ),
         now=now,
     )
     return message, decision
+
+
+def background(
+    playbook: Playbook,
+    message: Message,
+    *,
+    accounts: tuple[Account, ...] = (ACME,),
+    thread: tuple[str, ...] = (),
+    trend: Trend | None = None,
+    listed: str = "",
+    open_items: int = 0,
+) -> Background:
+    """What is known of a mail where there is no log."""
+    matched, account = whose(message, playbook=playbook, directory=directory(accounts), thread_accounts=thread)
+    judged = judge(playbook.model, [message.judged])[0]
+    return Background(matched, account, judged, trend, open_items, listed)
 
 
 def effects_of(decision: Decision, kind: type[Effect]) -> list[tuple[Effect, str]]:

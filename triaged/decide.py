@@ -6,21 +6,22 @@ Pure: no clock, no I/O, no chance. Dry run, explanation, replay and the worker a
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from triaged.accounts.match import Directory, match
 from triaged.classify.language import language as language_of
 from triaged.classify.model import Judged
-from triaged.classify.phrases import PhraseIndex
 from triaged.classify.verdict import verdict as weigh
-from triaged.clocks.hours import add, parse_span
+from triaged.clocks.hours import Hours, add, parse_span
 from triaged.decision import Acknowledge, Call, Decision, RuleTrace
-from triaged.model import AccountMatch, Locator, Message, Trend, Verdict
-from triaged.plan import ACCOUNT_MANAGER, FIXED_TEXT, colleague, effects, questions
-from triaged.playbook import Case, Playbook, reference
+from triaged.model import Account, AccountMatch, Locator, Message, Verdict
+from triaged.plan import ACCOUNT_MANAGER, FIXED_TEXT, colleague, effects, person_of, questions
+from triaged.playbook import Background, Case, Playbook, Sought, reference
 from triaged.risk import assess
-from triaged.rules.grammar import SendPolicy
-from triaged.rules.match import Facts, Hits, handle, signals, suggest
+from triaged.rules.facts import Facts, Hits, Wall
+from triaged.rules.grammar import Key, SendPolicy
+from triaged.rules.match import handle, signals, suggest
 
 LEAST_WORDS = 12
 """Words of a mail with attachments below which it is taken to say only "see attached"."""
@@ -31,28 +32,28 @@ def decide(
     *,
     locator: Locator,
     playbook: Playbook,
-    directory: Directory,
-    thread_accounts: tuple[str, ...],
-    trend: Trend | None,
-    judged: Judged,
+    background: Background,
     now: datetime,
+    full: bool = False,
 ) -> Decision:
-    """Decide about one mail.
+    """Decide about one mail. The same arguments give the same decision, octet for octet.
 
-    directory: the accounts of the day. thread_accounts: whose mails this one refers to, by the log. trend: how the
-    account that `whose` names wrote before, by the log; None without either. judged: the model's opinion of
-    `message.judged`. The same arguments give the same decision, octet for octet.
+    full: the trace has every rule and every condition, for "why not"; nothing else differs.
     """
-    matched = whose(message, playbook=playbook, directory=directory, thread_accounts=thread_accounts)
-    account = directory.accounts.get(matched.account_id) if matched.account_id is not None else None
     language = language_of(message.new_text)
-    facts = Facts(message, account, locator.mailbox, hits(playbook.phrases, message.judged), language, now)
-    verdict, suggested = _verdict(facts, playbook, judged)
-    risk = assess(signals(playbook.rules, facts), verdict, trend)
-    handling = handle(playbook.rules, dataclasses.replace(facts, verdict=verdict, risk=risk))
-    case = Case(
-        message, locator, playbook, now, reference(message.key), verdict, risk, matched, account, handling, None
+    facts = Facts(
+        message=message,
+        account=background.account,
+        mailbox=locator.mailbox,
+        hits=hits(playbook.sought, message.judged),
+        language=language,
+        wall=wall(message.received, playbook.hours),
+        open_items=background.open_items,
     )
+    verdict, suggested = _verdict(facts, playbook, background.judged, full=full)
+    risk = assess(signals(playbook.rules, facts), verdict, background.trend)
+    handling = handle(playbook.rules, dataclasses.replace(facts, verdict=verdict, risk=risk), full=full)
+    case = Case(message, locator, playbook, now, reference(message.key), background, verdict, risk, handling, due=None)
     case = dataclasses.replace(case, due=_due(case))
     acknowledge, policy = _acknowledge(case)
     call, call_problem = _call(case, policy)
@@ -61,7 +62,7 @@ def decide(
         reference=case.reference,
         decided_at=now,
         verdict=verdict,
-        account=matched,
+        account=background.match,
         acknowledge=acknowledge,
         call=call,
         priority=handling.priority,
@@ -77,30 +78,45 @@ def decide(
             questions=tuple(questions(case, call_problem=call_problem)),
         ),
         risk=risk,
+        assigned=person_of(case, handling.assign),
+        settings_id=playbook.settings_id,
     )
 
 
 def whose(
     message: Message, *, playbook: Playbook, directory: Directory, thread_accounts: tuple[str, ...]
-) -> AccountMatch:
-    """Whose mail it is; nobody's when the sender is known to be forged, whatever name it came under."""
+) -> tuple[AccountMatch, Account | None]:
+    """Whose mail it is; nobody's when the sender is known to be forged, whatever name it came under.
+
+    directory: the accounts of the day. thread_accounts: whose mails this one refers to, by the log.
+    """
     found = match(directory, sender=message.sender, thread_accounts=thread_accounts, own_domains=playbook.own_domains)
     if message.identity.trust != "none" or found.account_id is None:
-        return found
+        return found, directory.accounts.get(found.account_id) if found.account_id is not None else None
     evidence = f"the sender may not be believed ({message.identity.reason}), though {found.evidence}"
-    return AccountMatch(None, None, 0.0, evidence, (found.account_id, *found.rivals), found.imitates)
+    return AccountMatch(None, None, 0.0, evidence, (found.account_id, *found.rivals), found.imitates), None
 
 
-def hits(phrases: PhraseIndex, judged: str) -> Hits:
-    """Where each phrase of the rules stands in `Message.judged`."""
-    found: dict[str, tuple[tuple[str, int, int], ...]] = {}
-    for hit in phrases.find(judged):
-        found[hit.phrase] = (*found.get(hit.phrase, ()), (hit.words, hit.start, hit.end))
+def hits(sought: Sought, judged: str) -> Hits:
+    """Where everything that rules wait for stands in `Message.judged`."""
+    found: dict[Key, tuple[tuple[str, int, int], ...]] = {}
+    for hit in sought.phrases.find(judged):
+        key = ("says", hit.phrase)
+        found[key] = (*found.get(key, ()), (hit.words, hit.start, hit.end))
+    found |= {("pattern", each): places for each, places in sought.patterns.find(judged).items()}
+    found |= {("tokens", each): places for each, places in sought.tokens.find(judged).items()}
     return found
 
 
-def _verdict(facts: Facts, playbook: Playbook, judged: Judged) -> tuple[Verdict, tuple[RuleTrace, ...]]:
-    evidence, suggested = suggest(playbook.rules, facts)
+def wall(received: datetime, hours: Hours) -> Wall:
+    """When a mail was received, on the desk's wall clock."""
+    moment = received.astimezone(ZoneInfo(hours.timezone))
+    is_open = len(hours.open_intervals(received, received + timedelta(seconds=1))) > 0
+    return Wall(moment, is_open, is_holiday=moment.date() in hours.holidays)
+
+
+def _verdict(facts: Facts, playbook: Playbook, judged: Judged, *, full: bool) -> tuple[Verdict, tuple[RuleTrace, ...]]:
+    evidence, suggested = suggest(playbook.rules, facts, full=full)
     verdict = weigh(
         model_scores=judged.scores,
         model_evidence=judged.evidence,
@@ -109,7 +125,7 @@ def _verdict(facts: Facts, playbook: Playbook, judged: Judged) -> tuple[Verdict,
         categories=playbook.rules.categories,
         language=facts.language,
         model_id=playbook.model.model_id,
-        rules_id=playbook.rules.id,
+        rules_id=playbook.written.id,
         sure=playbook.sure,
         readable=_is_readable(facts.message, judged),
     )
@@ -187,8 +203,8 @@ def _refusal(case: Case) -> str | None:
         or message.sender.domain in playbook.own_domains
     ):
         return "It comes from ourselves"
-    if (listed := playbook.do_not_answer.covers(message.sender.addr_spec)) != "":
-        return f"A person asked us not to: {listed}"
+    if case.background.listed != "":
+        return f"A person asked us not to: {case.background.listed}"
     if case.match.imitates != "":
         return f"Perhaps a forgery: {case.match.evidence}"
     age_h, limit_h = (span.total_seconds() / 3600 for span in (case.now - message.received, playbook.max_age))

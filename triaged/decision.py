@@ -207,6 +207,7 @@ class Decision:
 
     reference: what client and coordinator call the mail (`T-7K3M9QX`). due: when an answer is owed, None
     when none is. fields, rules: the trace. risk: of losing the client; none in decisions written before it was known.
+    assigned: id of the person who is to see to it; `""` for nobody. settings_id: of the configuration of that day.
     """
 
     message_key: str
@@ -223,3 +224,5 @@ class Decision:
     rules: tuple[RuleTrace, ...]
     effects: tuple[Planned, ...]
     risk: Risk = Risk()  # noqa: RUF009 - frozen
+    assigned: str = ""
+    settings_id: str = ""

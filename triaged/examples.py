@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
 
-from triaged.accounts.match import directory
 from triaged.classify.model import judge
 from triaged.decide import decide
 from triaged.decision import Decision
 from triaged.errors import Problem
 from triaged.mail.newtext import split
-from triaged.model import Account, Address, Automatic, Identity, Locator, Message
-from triaged.playbook import Playbook
-from triaged.rules.grammar import Example
+from triaged.mail.parse import parse
+from triaged.model import (
+    Account,
+    AccountMatch,
+    Address,
+    Attachment,
+    Automatic,
+    Contract,
+    Identity,
+    Locator,
+    Message,
+    Raw,
+)
+from triaged.playbook import Background, Playbook
+from triaged.rules.grammar import NO_TEMPLATE, OTHER, Example, Rule, plain
 
+NOBODY = AccountMatch(None, None, 0.0, "it is an example of a stranger's mail")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLIENT = Address("someone@client.invalid")
 """Who writes an example that does not say so: somebody of a known client, since strangers get no answer."""
@@ -47,52 +61,117 @@ def bare_message(subject: str, body: str, *, sender: Address = CLIENT) -> Messag
     )
 
 
-def failing(playbook: Playbook, *, folder: Path) -> Iterator[Problem]:
-    """Judge every example by the whole rule set and the model. folder: where `file` examples lie."""
-    examples = [example for rule in playbook.rules.rules if rule.enabled for example in rule.examples]
-    messages = [_message(example, folder) for example in examples]
+def failing(playbook: Playbook, *, files: Mapping[str, bytes]) -> Iterator[Problem]:
+    """The examples that do not come out as written. files: the folder of the rules, for examples in files."""
+    for judged in judge_examples(playbook, files=files):
+        for what in judged.differences:
+            yield Problem(judged.example.source, f"the example {what}")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedExample:
+    """An example with what came of it. differences: what is not as its author wrote, in words; none where all is."""
+
+    rule: Rule
+    example: Example
+    decision: Decision
+    differences: tuple[str, ...]
+
+
+def judge_examples(playbook: Playbook, *, files: Mapping[str, bytes]) -> Iterator[JudgedExample]:
+    """Judge every example of an enabled rule by the whole rule set and the model, in order."""
+    pairs = [(rule, example) for rule in playbook.rules.rules if rule.enabled for example in rule.examples]
+    messages = [_message(rule, example, files, playbook) for rule, example in pairs]
     opinions = judge(playbook.model, [message.judged for message in messages])
     mailbox = next(iter(playbook.mailboxes))
-    for example, message, judged in zip(examples, messages, opinions, strict=True):
-        assert message.sender is not None
-        client = Account("example", "Example", addresses=(message.sender.addr_spec,))
+    for (rule, example), message, judged in zip(pairs, messages, opinions, strict=True):
+        account = _account(example, message)
+        evidence = "it is an example"
+        matched = AccountMatch(account.account_id, "address", 1.0, evidence) if account else NOBODY
         decision = decide(
             message,
             locator=Locator(mailbox, "", example.source),
             playbook=playbook,
-            directory=directory([client]),
-            thread_accounts=(),
-            trend=None,
-            judged=judged,
-            now=EPOCH,
+            background=Background(matched, account, judged, open_items=example.circumstances.open_items),
+            now=message.received,
         )
-        for what in _differences(example, decision):
-            yield Problem(example.source, f"the example {what}")
+        yield JudgedExample(rule, example, decision, tuple(_differences(example, decision)))
 
 
-def _message(example: Example, folder: Path) -> Message:
-    body = example.mail or (folder / example.file).read_text(encoding="utf-8", errors="replace")
-    return bare_message(example.subject, body, sender=Address(example.sender) if example.sender else CLIENT)
+def _message(rule: Rule, example: Example, files: Mapping[str, bytes], playbook: Playbook) -> Message:
+    received = _received(rule, example, ZoneInfo(playbook.hours.timezone))
+    if example.file != "":
+        octets = files[example.file]
+        raw = Raw(Locator("", "", example.source), received, octets, len(octets))
+        return dataclasses.replace(parse(raw, border=playbook.border), automatic=Automatic())
+    around = example.circumstances
+    return dataclasses.replace(
+        bare_message(example.subject, example.mail, sender=Address(example.sender) if example.sender else CLIENT),
+        received=received,
+        in_reply_to=("<earlier@client.invalid>",) if around.is_reply else (),
+        attachments=(Attachment(around.attachment, "", 1),) if around.attachment else (),
+    )
+
+
+def _received(rule: Rule, example: Example, zone: ZoneInfo) -> datetime:
+    """As the example says, else on a day on which the rule counts."""
+    if example.circumstances.received is not None:
+        return example.circumstances.received.replace(tzinfo=zone).astimezone(UTC)
+    first = next((condition.values[0] for condition in rule.when if condition.key == "from_date"), None)
+    last = next((condition.values[0] for condition in rule.when if condition.key == "to_date"), None)
+    day = first or last
+    return datetime.combine(date.fromisoformat(day), time(12), zone).astimezone(UTC) if day is not None else EPOCH
+
+
+def _account(example: Example, message: Message) -> Account | None:
+    """Whose mail it is taken to be: a client's, unless the example says that nobody knows the writer."""
+    around = example.circumstances
+    if around.account == "none" or message.sender is None:
+        return None
+    return Account(
+        around.account or "example",
+        "Example",
+        addresses=(message.sender.addr_spec,),
+        tier=around.tier,
+        manager=around.manager,
+        contracts=(Contract("1", around.contract_ends),) if around.contract_ends is not None else (),
+    )
 
 
 def _differences(example: Example, decision: Decision) -> Iterator[str]:
-    chosen = decision.verdict.chosen or ("other",)
-    scores = ", ".join(f"{each.category} {each.score:.2f}" for each in decision.verdict.scores)
-    for category in example.category or ():
-        if category not in chosen:
-            yield f"should be {category}, but is {', '.join(chosen)} ({scores})"
-    for category in example.not_category:
-        if category in chosen:
-            yield f"should not be {category}, but is ({scores})"
-    found = ", ".join(decision.risk.signals) or "none"
-    for signal in example.signal:
-        if signal not in decision.risk.signals:
-            yield f"should give the signal {signal}, but gives {found}"
-    for signal in example.not_signal:
-        if signal in decision.risk.signals:
-            yield f"should not give the signal {signal}, but gives {found}"
-    if example.priority is not None and example.priority != decision.priority:
-        yield f"should have priority {example.priority}, but has {decision.priority}"
-    wanted = None if example.acknowledge == "none" else example.acknowledge
-    if example.acknowledge is not None and wanted != decision.acknowledge.template:
-        yield f"should be answered with {example.acknowledge}, but is answered with {decision.acknowledge.template}"
+    for field, wanted in example.gives:
+        found = came_of(decision, field)
+        for value in wanted:
+            if value not in found:
+                yield f"should give {field} {value}, but gives {_words(found)}{_scores(field, decision)}"
+    for field, refused in example.never:
+        found = came_of(decision, field)
+        for value in refused:
+            if value in found:
+                yield f"should not give {field} {value}, but does{_scores(field, decision)}"
+
+
+def came_of(decision: Decision, field: str) -> tuple[str, ...]:
+    """What a mail got for a field of `EXPECTED`, as rule files write it."""
+    match field:
+        case "category":
+            return decision.verdict.chosen or (OTHER,)
+        case "signal":
+            return decision.risk.signals
+        case "priority":
+            return (decision.priority,)
+        case "acknowledge":
+            return (decision.acknowledge.template or NO_TEMPLATE,)
+        case "call":
+            return ("true" if any(each.field == "call" for each in decision.fields) else "false",)
+    return tuple(plain(each.value) for each in decision.fields if each.field == field)
+
+
+def _words(found: tuple[str, ...]) -> str:
+    return ", ".join(found) or "none"
+
+
+def _scores(field: str, decision: Decision) -> str:
+    if field != "category":
+        return ""
+    return f" ({', '.join(f'{each.category} {each.score:.2f}' for each in decision.verdict.scores)})"

@@ -8,25 +8,27 @@ from dataclasses import replace
 from triaged.classify.evaluate import Row
 from triaged.classify.language import language
 from triaged.classify.model import Judged, judge
-from triaged.classify.phrases import PhraseIndex
 from triaged.classify.verdict import verdict
 from triaged.decide import hits
 from triaged.examples import EPOCH, bare_message
 from triaged.log.labels import Label
 from triaged.model import Evidence, Verdict
-from triaged.playbook import Playbook
+from triaged.playbook import Playbook, Sought
+from triaged.rules.facts import Facts, Wall
 from triaged.rules.grammar import RuleSet
-from triaged.rules.match import Facts, suggest
+from triaged.rules.match import suggest
 
 BATCH = 256
+AT_NOON = Wall(EPOCH, is_open=True, is_holiday=False)
+"""Of a mail of which only the words are known."""
 
 
-def rule_evidence(rules: RuleSet, phrases: PhraseIndex) -> Callable[[str, str], tuple[Evidence, ...]]:
+def rule_evidence(rules: RuleSet, sought: Sought) -> Callable[[str, str], tuple[Evidence, ...]]:
     """A function from subject and new text to what the suggesting rules make of them."""
 
     def evidence(subject: str, new_text: str) -> tuple[Evidence, ...]:
         message = replace(bare_message(subject, ""), text=new_text, new_text=new_text)
-        facts = Facts(message, None, "", hits(phrases, message.judged), language(new_text), EPOCH)
+        facts = Facts(message, None, "", hits(sought, message.judged), language(new_text), AT_NOON)
         return suggest(rules, facts)[0]
 
     return evidence
@@ -58,7 +60,7 @@ def site_rows(labels: Sequence[Label], *, languages: Collection[str]) -> list[Ro
 
 def judge_rows(playbook: Playbook, progress: Callable[[int], None]) -> Callable[[Sequence[Row]], list[Verdict]]:
     """A function from rows to verdicts, as the worker would reach them; `progress` hears how many are done."""
-    evidence = rule_evidence(playbook.rules, playbook.phrases)
+    evidence = rule_evidence(playbook.rules, playbook.sought)
 
     def verdicts(rows: Sequence[Row]) -> list[Verdict]:
         found: list[Verdict] = []
@@ -83,7 +85,7 @@ def _verdict(
         categories=playbook.rules.categories,
         language=language(row.body),
         model_id=playbook.model.model_id,
-        rules_id=playbook.rules.id,
+        rules_id=playbook.written.id,
         sure=playbook.sure,
         readable=opinion.readable,
     )

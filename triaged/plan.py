@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from triaged.decision import (
@@ -57,8 +58,8 @@ def effects(
         )
     if call is not None and policy is not None and policy.mode != "observe":
         _try(asked, planned, "The invitation", lambda: _invited(case, _to_client(case, _call(case, call), policy)))
-    if (colleague := escalated_to(case)) is not None:
-        _try(asked, planned, "The escalation", lambda: _now(case, _escalation(case, colleague, call)))
+    for person in told(case):
+        _try(asked, planned, f"The mail to {person.address.display_name}", partial(_told, case, person, call))
     if (folder := case.handling.file or case.role.file_into) != "":
         planned.append(_now(case, FileMessage(f"file:{case.message.key}", case.locator, folder)))
     for number, question in enumerate(asked):
@@ -72,6 +73,20 @@ def escalated_to(case: Case) -> Colleague | None:
     if case.handling.escalate is None or case.message.automatic.by == "machine":
         return None
     return colleague(case, case.handling.escalate)
+
+
+def told(case: Case) -> tuple[Colleague, ...]:
+    """Who hears of the mail: whom it is escalated to, then whom rules notify, each once; nobody of a machine's."""
+    if case.message.automatic.by == "machine":
+        return ()
+    named = [escalated_to(case), *(colleague(case, name) for name in case.handling.notify)]
+    return tuple({person.person: person for person in named if person is not None}.values())
+
+
+def person_of(case: Case, name: str | None) -> str:
+    """The id of whom a rule names; `""` where that is nobody we know."""
+    found = colleague(case, name) if name is not None else None
+    return found.person if found is not None else ""
 
 
 def colleague(case: Case, name: str) -> Colleague | None:
@@ -89,6 +104,10 @@ def _try(asked: list[str], planned: list[Planned], what: str, make: Any) -> None
 
 def _now(case: Case, effect: Effect) -> Planned:
     return Planned(effect, "owed", case.now)
+
+
+def _told(case: Case, person: Colleague, call: Call | None) -> Planned:
+    return _now(case, _escalation(case, person, call))
 
 
 def _to_client(case: Case, effect: Effect, policy: SendPolicy) -> Planned:
@@ -300,10 +319,12 @@ def questions(case: Case, *, call_problem: str) -> Iterator[str]:
         yield f"Perhaps a forgery: {case.match.evidence}."
     elif case.account is None and len(case.match.rivals) > 0 and case.due is not None and not _is_from_us(case):
         yield f"Whose mail is it? {case.match.evidence}."
-    escalate = case.handling.escalate
-    if escalate is not None and escalated_to(case) is None and case.message.automatic.by != "machine":
-        if escalate == ACCOUNT_MANAGER:
-            whose = f"the account {case.account.name} has none" if case.account is not None else "no account is known"
-            yield f"This mail should go to the account manager, but {whose}."
-        else:
-            yield "A rule wants a coordinator to look at this mail."
+    if case.message.automatic.by == "machine":
+        return
+    named = dict.fromkeys((case.handling.escalate, *case.handling.notify))
+    unmet = [name for name in named if name is not None and colleague(case, name) is None]
+    if ACCOUNT_MANAGER in unmet:
+        whose = f"the account {case.account.name} has none" if case.account is not None else "no account is known"
+        yield f"This mail should go to the account manager, but {whose}."
+    if any(name != ACCOUNT_MANAGER for name in unmet):
+        yield "A rule wants a coordinator to look at this mail."

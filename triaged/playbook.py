@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
 
-from triaged.classify.model import Model
+from triaged.classify.model import Judged, Model
 from triaged.classify.phrases import PhraseIndex
+from triaged.classify.tokens import TokenIndex
 from triaged.clocks.hours import Hours, Span
 from triaged.mail.compose import make_message_id
-from triaged.mail.donotanswer import DoNotAnswer
 from triaged.mail.identity import Border
 from triaged.mail.render import Templates
-from triaged.model import Account, AccountMatch, Address, Locator, Message, Risk, Verdict
+from triaged.model import Account, AccountMatch, Address, Locator, Message, Risk, Trend, Verdict
 from triaged.rules.grammar import RuleSet, SendPolicy
 from triaged.rules.match import Handling
+from triaged.rules.patterns import PatternIndex
+from triaged.written import Written
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no letter that is read as another on the telephone."""
@@ -57,18 +59,35 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """All words that rules wait for, one index of each kind: every mail is searched once for all of them."""
+
+    phrases: PhraseIndex
+    patterns: PatternIndex
+    tokens: TokenIndex
+
+
+def sought_of(rules: RuleSet) -> Sought:
+    """All words that these rules wait for, compiled."""
+    return Sought(PhraseIndex(rules.phrases), PatternIndex(rules.patterns), TokenIndex(rules.tokens))
+
+
+@dataclass(frozen=True, slots=True)
 class Playbook:
     """All that people wrote down: rules, templates, model, hours, people. Loaded once, swapped whole.
 
-    due: span by priority. notice: no call sooner. envelope_sender: of acknowledgements, `""` for `<>`.
-    do_not_answer: whom people want no automatic mail to go to; it is read again whenever its file is saved.
+    written: the files of rules and templates. settings_id, settings: the configuration that the rest is made
+    of, as JSON. due: span by priority. notice: no call sooner. envelope_sender: of acknowledgements, `""` for `<>`.
     sure, answer: how often an answer must be right before it counts as sure, and before a client is told by machine.
     model_problem: why `model` is not the one that people chose, `""` when it is.
     """
 
     model: Model
+    written: Written
+    settings_id: str
+    settings: str
     rules: RuleSet
-    phrases: PhraseIndex
+    sought: Sought
     templates: Templates
     border: Border
     own_domains: frozenset[str]
@@ -84,10 +103,27 @@ class Playbook:
     envelope_sender: str
     call_location: str
     secret: bytes
-    do_not_answer: DoNotAnswer = field(default_factory=DoNotAnswer)
     sure: float = 0.95
     answer: float = 0.97
     model_problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What accounts, log, lists and model say of a mail when it is decided about; kept with the decision, so that the
+    decision can be made again.
+
+    account: the one that was matched, as it was then. trend: how it wrote before; None without an account or a log.
+    open_items: mails of the account that wait for an answer. listed: why a person wants this sender to get no automatic
+    mail, a sentence, or `""`. judged: the model's opinion of `Message.judged`.
+    """
+
+    match: AccountMatch
+    account: Account | None
+    judged: Judged
+    trend: Trend | None = None
+    open_items: int = 0
+    listed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +135,21 @@ class Case:
     playbook: Playbook
     now: datetime
     reference: str
+    background: Background
     verdict: Verdict
     risk: Risk
-    match: AccountMatch
-    account: Account | None
     handling: Handling
     due: datetime | None
+
+    @property
+    def match(self) -> AccountMatch:
+        """Whose mail it is."""
+        return self.background.match
+
+    @property
+    def account(self) -> Account | None:
+        """The client's account, None when it is nobody's."""
+        return self.background.account
 
     @property
     def is_authenticated(self) -> bool:

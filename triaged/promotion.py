@@ -128,11 +128,10 @@ def try_out(
     site: Sequence[Row],
     build: Build,
     folder: Path,
-    rules_dir: Path,
     progress: Callable[[str, int, int], None],
 ) -> Trial:
     """Train a challenger in `folder` on all but the newest fifth of the site's rows and measure it against the model of
-    the playbook. site: in the order of their labels; rules_dir: where files of the rules' examples lie.
+    the playbook. site: in the order of their labels.
 
     Raises: ValueError (too few rows), OSError.
     """
@@ -142,16 +141,18 @@ def try_out(
     build([*shipped, *older], folder)
     challenger = load(folder)
     trial = measure(playbook, challenger, site=newest, elsewhere=some_of(shipped), progress=progress)
-    lost = examples_lost(playbook, challenger, rules_dir)
+    lost = examples_lost(playbook, challenger)
     return dataclasses.replace(trial, against=(*trial.against, *lost))
 
 
-def examples_lost(playbook: Playbook, model: Model, rules_dir: Path) -> tuple[str, ...]:
+def examples_lost(playbook: Playbook, model: Model) -> tuple[str, ...]:
     """Why the rules would not be taken with this model, in a sentence: their examples are judged with it; or empty.
 
     A model in use with which an example fails would keep the worker from starting.
     """
-    wrong = [str(problem) for problem in failing(dataclasses.replace(playbook, model=model), folder=rules_dir)]
+    wrong = [
+        str(problem) for problem in failing(dataclasses.replace(playbook, model=model), files=playbook.written.rules)
+    ]
     if len(wrong) == 0:
         return ()
     return (f"examples of the rules no longer come out ({len(wrong)}, the first: {wrong[0]})",)

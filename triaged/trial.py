@@ -8,11 +8,13 @@ from pathlib import Path
 
 from triaged.accounts.match import Directory, directory
 from triaged.decision import Decision
+from triaged.loading import build_playbook, list_path
 from triaged.log.read import Reader
 from triaged.model import Locator, Message, Raw
 from triaged.settings import Config
-from triaged.wire import build_playbook, log_path
-from triaged.worker.triage import Triaged, triage
+from triaged.wire import log_path
+from triaged.worker.listed import ListFile
+from triaged.worker.triage import Desk, Triaged, triage
 
 BATCH = 16
 
@@ -25,7 +27,7 @@ def decisions(config: Config, files: Sequence[Path]) -> Iterator[tuple[str, Mess
     """
     playbook = build_playbook(config, dry=True)
     reader, accounts = _what_is_known(config)
-    now = datetime.now(UTC)
+    desk, now = Desk(playbook, accounts, reader, ListFile(list_path(config)).current()), datetime.now(UTC)
     for start in range(0, len(files), BATCH):
         raws = []
         for file in files[start : start + BATCH]:
@@ -36,7 +38,7 @@ def decisions(config: Config, files: Sequence[Path]) -> Iterator[tuple[str, Mess
                 continue
             locator = Locator(config.mailbox[0].name, "", str(file))
             raws.append(Raw(locator, now, octets, len(octets)))
-        for result in triage(raws, playbook=playbook, accounts=accounts, reader=reader, now=now):
+        for result in triage(raws, desk=desk, now=now):
             name = result.raw.locator.key
             if isinstance(result, Triaged):
                 yield name, result.message, result.decision, ""

@@ -14,9 +14,10 @@ from triaged.classify.model import Model, judge
 from triaged.decide import decide
 from triaged.decision import Decision
 from triaged.log.read import Reader
+from triaged.mail.donotanswer import DoNotAnswer
 from triaged.model import Locator, Message
 from triaged.playbook import Playbook
-from triaged.worker.triage import known_of
+from triaged.worker.triage import Desk, background_of
 
 BATCH = 64
 
@@ -96,22 +97,17 @@ def _decided(
     """As the worker decides, at the time each mail was received."""
     opinions = judge(playbook.model, [message.judged for _, _, message in batch])
     first = next(iter(playbook.mailboxes))
-    decisions = []
-    for (row, mailbox, message), judged in zip(batch, opinions, strict=True):
-        thread, trend = known_of(message, playbook, accounts, reader)
-        decisions.append(
-            decide(
-                message,
-                locator=Locator(mailbox if mailbox in playbook.mailboxes else first, "", str(row)),
-                playbook=playbook,
-                directory=accounts,
-                thread_accounts=thread,
-                trend=trend,
-                judged=judged,
-                now=message.received,
-            )
+    desk = Desk(playbook, accounts, reader, DoNotAnswer())
+    return [
+        decide(
+            message,
+            locator=Locator(mailbox if mailbox in playbook.mailboxes else first, "", str(row)),
+            playbook=playbook,
+            background=background_of(message, desk, judged),
+            now=message.received,
         )
-    return decisions
+        for (row, mailbox, message), judged in zip(batch, opinions, strict=True)
+    ]
 
 
 def _change(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from triaged.accounts.match import plain_address, plain_domain
 from triaged.backends.caldav import CaldavCalendar
 from triaged.backends.certificates import Begins, TlsServer, certificate_end
 from triaged.backends.imap import ImapMailbox, ImapSent, ImapSettings
@@ -19,26 +16,16 @@ from triaged.backends.maildir import MaildirMailbox, MaildirMailer
 from triaged.backends.notify import AppriseNotifier, read_urls, url_problems
 from triaged.backends.smtp import SmtpMailer, SmtpSettings
 from triaged.backends.vdir import VdirCalendar
-from triaged.classify.model import Model
-from triaged.classify.phrases import PhraseIndex
-from triaged.clocks.hours import Hours, Span, parse_hours, parse_span
 from triaged.config import sign_ins
 from triaged.errors import ConfigError, Problem, TriagedError
-from triaged.examples import failing
+from triaged.loading import build_playbook, list_path, people_of, secret_of
 from triaged.log import rights
 from triaged.log.limits import Caps
-from triaged.mail.identity import Border
-from triaged.mail.render import Templates, load_templates
-from triaged.model import Address
-from triaged.playbook import Colleague, Playbook, Role
 from triaged.ports import Calendar, Mailbox, Mailer
-from triaged.rules.grammar import RuleSet, parse_send
-from triaged.rules.load import load_rules
-from triaged.settings import CaldavTable, Config, HoursTable, ImapTable, Keep, Person, SmtpOutgoing, VdirTable
-from triaged.shelf import model_of, use_path
-from triaged.tomlfile import did_you_mean
+from triaged.settings import CaldavTable, Config, ImapTable, Person, SmtpOutgoing, VdirTable
+from triaged.shelf import use_path
 from triaged.worker.learner import learner_of
-from triaged.worker.listed import FILE_NAME, ListFile
+from triaged.worker.listed import ListFile
 from triaged.worker.lookout import Lookout, canary_of, timers, watchfulness_of
 from triaged.worker.perform import CalendarLane, FilingLane, LaneService, MailLane
 from triaged.worker.progress import Progress
@@ -47,17 +34,10 @@ from triaged.worker.triage import Limits
 from triaged.worker.vitals import Page
 from triaged.worker.watch import Watched
 
-SECRET_BYTES = 32
-
 
 def log_path(config: Config) -> Path:
     """The log's file."""
     return config.state_dir / "triaged.db"
-
-
-def secret_path(config: Config) -> Path:
-    """The file of the key of our Message-IDs and UIDs."""
-    return config.state_dir / "secret"
 
 
 def open_to_others(config: Config) -> Iterator[Problem]:
@@ -66,149 +46,6 @@ def open_to_others(config: Config) -> Iterator[Problem]:
     files = {config.path(table.password_file) for _, table in sign_ins(config) if table.password_file}
     for file in sorted(files):
         yield from rights.read_by_world(file)
-
-
-def secret_of(config: Config) -> bytes:
-    """The key of our Message-IDs and UIDs, made once, mode 0600. It must outlive restarts: it finds what was sent."""
-    path = secret_path(config)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        draft = path.with_name(f"secret.{os.getpid()}.tmp")  # or a kill before the write leaves an empty key for ever
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(SECRET_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(draft, path)
-        draft.unlink()
-    return path.read_bytes()
-
-
-def hours_of(config: Config, table: HoursTable, *, where: str) -> Hours:
-    """Working hours; zone and holidays default to the desk's. Raises: ConfigError."""
-    return parse_hours(
-        table.days,
-        timezone=table.timezone or config.hours.timezone,
-        holidays=table.holidays or config.hours.holidays,
-        where=where,
-    )
-
-
-def people_of(config: Config) -> dict[str, Colleague]:
-    """Our people by id. Raises: ConfigError."""
-    return {
-        person.id: Colleague(
-            person=person.id,
-            address=Address(person.email, person.name),
-            language=person.language,
-            hours=hours_of(config, person.hours or config.hours, where=f"person {person.id}: hours"),
-            has_calendar=person.calendar is not None,
-        )
-        for person in config.person
-    }
-
-
-def border_of(config: Config) -> Border:
-    """Where our side begins."""
-    own = (address for mailbox in config.mailbox for address in (mailbox.address, *mailbox.aliases))
-    return Border(
-        own_addresses=frozenset(plain_address(address) for address in own),
-        message_id_domain=config.outgoing.message_id_domain,
-        authserv_ids=tuple(config.firm.authserv_ids),
-    )
-
-
-def rules_and_templates(config: Config) -> tuple[RuleSet, Templates]:
-    """What coordinators wrote. Raises: ConfigError with every problem of both."""
-    problems: list[Problem] = []
-    templates: Templates | None = None
-    try:
-        templates = load_templates(config.path(config.service.templates_dir))
-    except ConfigError as error:
-        problems.extend(error.problems)
-    names = templates.names if templates is not None else _template_names(config)
-    try:
-        rules = load_rules(config.path(config.service.rules_dir), templates=names, people=config.people)
-    except ConfigError as error:
-        raise ConfigError((*problems, *error.problems)) from None
-    if templates is None:
-        raise ConfigError(tuple(problems))
-    return rules, templates
-
-
-def _template_names(config: Config) -> frozenset[str]:
-    """Names of template files, whatever is in them, so that a broken template is not told twice."""
-    files = config.path(config.service.templates_dir).glob("*.txt")
-    return frozenset(file.stem.split(".")[0] for file in files)
-
-
-def settings_problems(config: Config) -> Iterator[Problem]:
-    """Spans, hours and policies that cannot be read, each named by its key."""
-    for key in ("urgent", "high", "normal", "low"):
-        yield from _trial(f"due.{key}", partial(parse_span, getattr(config.due, key)))
-    yield from _trial("calls.notice", partial(parse_span, config.calls.notice))
-    yield from _trial("acknowledge.send", partial(parse_send, config.acknowledge.send))
-    yield from _trial("hours", partial(hours_of, config, config.hours, where="hours"))
-    if config.alerts.urls_file or config.alerts.urls_credential:
-        yield from url_problems(read_urls(config.alerts.urls(config.base)), where="alerts")
-    for person in config.person:
-        if person.hours is not None:
-            where = f"person {person.id}: hours"
-            yield from _trial(where, partial(hours_of, config, person.hours, where=where))
-
-
-def _trial(where: str, read: Callable[[], object]) -> Iterator[Problem]:
-    try:
-        read()
-    except ConfigError as error:
-        yield from error.problems
-    except (ValueError, OSError) as error:
-        yield Problem(where, str(error))
-
-
-def build_playbook(config: Config, *, dry: bool = False, model: Model | None = None) -> Playbook:
-    """Load all that people wrote, and the model (2 s, most of it spaCy). dry: make no secret, nothing will be sent.
-
-    model: to be used in the place of the one in use. Raises: ConfigError with every problem.
-    """
-    if len(problems := written_problems(config)) > 0:
-        raise ConfigError(problems)
-    rules, templates = rules_and_templates(config)
-    problem = ""
-    if model is None:
-        model, problem = model_of(config)
-    playbook = Playbook(
-        model=model,
-        rules=rules,
-        phrases=PhraseIndex(rules.phrases),
-        templates=templates,
-        border=border_of(config),
-        own_domains=frozenset(plain_domain(domain) for domain in config.firm.domains),
-        mailboxes={mailbox.name: Role(mailbox.address, mailbox.file_into) for mailbox in config.mailbox},
-        people=people_of(config),
-        hours=hours_of(config, config.hours, where="hours"),
-        due=due_of(config),
-        notice=parse_span(config.calls.notice),
-        send=parse_send(config.acknowledge.send),
-        max_age=timedelta(hours=config.acknowledge.max_age_h),
-        team=config.firm.team,
-        language=config.firm.language,
-        envelope_sender=config.outgoing.envelope_sender,
-        call_location=config.calls.location,
-        secret=b"" if dry else secret_of(config),
-        do_not_answer=ListFile(list_path(config)).current(),
-        sure=config.classify.sure,
-        answer=config.classify.answer,
-        model_problem=problem,
-    )
-    if len(wrong := tuple(failing(playbook, folder=config.path(config.service.rules_dir)))) > 0:
-        raise ConfigError(wrong)
-    return playbook
-
-
-def list_path(config: Config) -> Path:
-    """The file that says who is never answered by machine."""
-    return config.path(config.service.rules_dir) / FILE_NAME
 
 
 def caps_of(config: Config) -> Caps:
@@ -221,11 +58,6 @@ def caps_of(config: Config) -> Caps:
         breaker_per_hour=limits.breaker_per_hour,
         notices_per_hour=limits.notices_per_hour,
     )
-
-
-def due_of(config: Config) -> dict[str, Span]:
-    """How soon an answer is owed, by priority. Raises: ValueError."""
-    return {key: parse_span(getattr(config.due, key)) for key in ("urgent", "high", "normal", "low")}
 
 
 # --- what is outside ------------------------------------------------------------------------------------------
@@ -322,33 +154,22 @@ def _try_out(where: str, attempt: Callable[[], object]) -> Iterator[Problem]:
         yield Problem(where, str(error))
 
 
-def written_problems(config: Config) -> tuple[Problem, ...]:
-    """What is wrong in what people wrote, as far as it can be told without the model."""
-    problems = list(settings_problems(config))
-    try:
-        rules, _ = rules_and_templates(config)
-        problems.extend(_unknown_kept(config, rules))
-    except ConfigError as error:
-        problems.extend(error.problems)
-    return tuple(problems)
-
-
-def _unknown_kept(config: Config, rules: RuleSet) -> Iterator[Problem]:
-    known = {*Keep.model_fields, *rules.categories}
-    for category in config.keep.days.keys() - known:
-        yield Problem(f"keep.{category}", f"there is no category '{category}'{did_you_mean(category, sorted(known))}")
-
-
 def all_problems(config: Config, *, connect: bool) -> tuple[Problem, ...]:
     """Everything that would keep the service from running as meant, the rules' examples too; servers come last."""
     listed = ListFile(list_path(config))
     listed.current()
-    problems = (*state_problems(config), *listed.problems)
+    problems = (*state_problems(config), *alert_problems(config), *listed.problems)
     try:
         build_playbook(config, dry=True)
     except ConfigError as error:
         problems = (*problems, *error.problems)
     return problems or (tuple(unreachable(config)) if connect else ())
+
+
+def alert_problems(config: Config) -> Iterator[Problem]:
+    """Addresses of people to be told that cannot be used."""
+    if config.alerts.urls_file or config.alerts.urls_credential:
+        yield from url_problems(read_urls(config.alerts.urls(config.base)), where="alerts")
 
 
 def state_problems(config: Config) -> Iterator[Problem]:

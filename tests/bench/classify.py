@@ -32,9 +32,9 @@ from triaged.classify.train import FOLDS, example_rows, folds, learn
 from triaged.classify.verdict import OWN, Calibration, contribution, sigmoid, verdict
 from triaged.config import load_config
 from triaged.learning import rule_evidence
+from triaged.loading import rules_and_templates
 from triaged.mail.newtext import split
 from triaged.model import Verdict
-from triaged.wire import rules_and_templates
 
 Scores = Mapping[str, Mapping[str, float]]
 """Row id → category → score, 0..1."""

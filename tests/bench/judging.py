@@ -15,8 +15,8 @@ from triaged.accounts.read_csv import read_accounts
 from triaged.config import load_config
 from triaged.decision import SendAck
 from triaged.errors import ConfigError
+from triaged.loading import build_playbook
 from triaged.model import Locator, Raw
-from triaged.wire import build_playbook
 from triaged.worker.triage import Triaged, triage
 
 BATCH = 16

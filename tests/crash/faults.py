@@ -53,9 +53,9 @@ def locator_goes_first() -> None:
         commit(self, result)
 
     def recorded(
-        self: Log, message: Message, decision: Decision, locator: Locator, *, now: datetime, drawn: bool = False
+        self: Log, message: Message, decision: Decision, locator: Locator, *, now: datetime, **more: Any
     ) -> Recorded:
-        found = record(self, message, decision, locator, now=now, drawn=drawn)
+        found = record(self, message, decision, locator, now=now, **more)
         self.db.execute("UPDATE locator SET message = ? WHERE key = ?", (found.row, locator.key))
         return found
 
@@ -82,12 +82,12 @@ def effects_go_after() -> None:
             self._wake_lanes(self._writer.submit(plan).result())
 
     def recorded(
-        self: Log, message: Message, decision: Decision, locator: Locator, *, now: datetime, drawn: bool = False
+        self: Log, message: Message, decision: Decision, locator: Locator, *, now: datetime, **more: Any
     ) -> Recorded:
         planned = self._plan
         vars(self)["_plan"] = lambda *_: frozenset()
         try:
-            return record(self, message, decision, locator, now=now, drawn=drawn)
+            return record(self, message, decision, locator, now=now, **more)
         finally:
             vars(self)["_plan"] = planned
 

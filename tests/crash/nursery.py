@@ -28,17 +28,18 @@ from typing import IO, Any
 from tests.crash import faults
 from tests.crash.points import Point, Points
 from tests.crash.sites import ACCOUNTS, mails
-from triaged import wire
+from triaged import loading, wire
 from triaged.accounts.match import directory
 from triaged.backends.smtp import SmtpSettings
 from triaged.config import load_config
 from triaged.log.read import Reader
 from triaged.log.store import Log
+from triaged.mail.donotanswer import DoNotAnswer
 from triaged.model import Locator, Raw
 from triaged.playbook import Playbook
 from triaged.worker import intake, service, watch, writer
 from triaged.worker.service import Service, utc_now
-from triaged.worker.triage import Loaded, Triaged, Unreadable, triage
+from triaged.worker.triage import Desk, Loaded, Triaged, Unreadable, loaded_of, triage
 
 IDLE_S = 0.02
 TICK_S, PAUSE_S, ANSWER_S = 0.1, 0.1, 2.0
@@ -64,7 +65,7 @@ class TriageHere:
 
     def start(self) -> Loaded:
         self._playbook = self._build()
-        loaded = Loaded(self._playbook.rules.id, self._playbook.model.model_id, self._playbook.rules.files)
+        loaded = loaded_of(self._playbook)
         self._on_loaded(loaded)
         return loaded
 
@@ -73,7 +74,7 @@ class TriageHere:
     def triage(self, raws: Sequence[Raw], *, now: datetime) -> list[Triaged | Unreadable]:
         reader = Reader(self._log_path)
         accounts = directory(reader.accounts())
-        decided = triage(raws, playbook=self._playbook, accounts=accounts, reader=reader, now=now)
+        decided = triage(raws, desk=Desk(self._playbook, accounts, reader, DoNotAnswer()), now=now)
         reader.close()
         return decided
 
@@ -84,9 +85,9 @@ class TriageHere:
 def main() -> None:
     """Load everything, say the port, then fork for every order until killed."""
     config = load_config(Path(sys.argv[1]))
-    model, written = wire.model_of(config), wire.rules_and_templates(config)
-    _decide_once(wire.build_playbook(config, dry=True))
-    vars(wire).update(model_of=lambda _: model, rules_and_templates=lambda _: written)
+    model, written = loading.model_of(config), loading.rules_and_templates(config)
+    _decide_once(loading.build_playbook(config, dry=True))
+    vars(loading).update(model_of=lambda _: model, rules_and_templates=lambda *_: written)
     vars(service).update(TriageProcess=TriageHere)
     vars(intake).update(IDLE_S=IDLE_S)
     vars(writer).update(IDLE_S=IDLE_S)

@@ -24,11 +24,11 @@ from tests.desk import NOW, decided, lay_out_site, mail, open_log
 from tests.faults.power import Connection, Contents, Disk
 from triaged.decision import Decision, Outcome
 from triaged.errors import Permanent
+from triaged.loading import build_playbook
 from triaged.log import store
 from triaged.log.limits import Caps
 from triaged.log.store import Claimed, Log
 from triaged.model import Locator, Message
-from triaged.wire import build_playbook
 from triaged.worker.beats import Beats
 from triaged.worker.writer import Writer
 

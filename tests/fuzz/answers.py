@@ -33,6 +33,7 @@ from triaged.mail.render import ACKNOWLEDGEMENT, VARIABLES, Templates, load_temp
 from triaged.mail.strict import faults
 from triaged.model import Address
 from triaged.shipped import shipped
+from triaged.written import template_files
 
 CORPORA = Path(__file__).parents[2] / "../shared/mail"
 BLOCK = 500
@@ -97,7 +98,7 @@ def load() -> Pools:
         for path in shipped("templates").iterdir():
             (Path(folder) / path.name).write_bytes(path.read_bytes())
         (Path(folder) / "own.txt").write_text(OWN, encoding="utf-8")
-        templates = load_templates(Path(folder))
+        templates = load_templates(template_files(Path(folder)))
     taken: list[str] = []
     for corpus in ("torture", "auth", "mime"):
         for path in sorted((CORPORA / corpus).rglob("*")):

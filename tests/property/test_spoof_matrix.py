@@ -13,9 +13,9 @@ import pytest
 
 from tests.desk import ACME, AUTHSERV_ID, decided, effects_of, lay_out_site
 from triaged.decision import BookCall, Decision, SendAck
+from triaged.loading import build_playbook
 from triaged.model import Account, Contract, Message
 from triaged.playbook import Playbook, day_words
-from triaged.wire import build_playbook
 
 ANSWER_ALL = """
 [[rule]]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
+from triaged.loading import build_playbook
 from triaged.mail.parse import parse
 from triaged.model import Message, Raw
 from triaged.playbook import Playbook
 from triaged.settings import Config
-from triaged.wire import build_playbook
 from triaged.worker import triage
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from triaged.model import Account, Address, Attachment, Automatic, CategoryScore, Identity, Message, Risk, Verdict
+from triaged.rules.facts import Facts, Hits, Wall
 from triaged.rules.grammar import RuleSet
 from triaged.rules.load import parse_rules
-from triaged.rules.match import Facts, Hits
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TEMPLATES = frozenset({"complaint", "renewal", "request", "received"})
@@ -16,7 +16,7 @@ ACME = Account("acme", "Acme", manager="lena", tier="gold")
 
 
 def rule_set(text: str, name: str = "x.toml") -> RuleSet:
-    return parse_rules([(name, text.encode())], templates=TEMPLATES, people=PEOPLE)
+    return parse_rules({name: text.encode()}, templates=TEMPLATES, people=PEOPLE)
 
 
 def message(**changes: object) -> Message:
@@ -66,14 +66,19 @@ def facts(
     judged: Verdict | None = None,
     language: str = "en",
     risk: Risk = Risk(),  # noqa: B008 - frozen
+    open_items: int = 0,
+    wall: Wall | None = None,
 ) -> Facts:
     return Facts(
         message=mail or message(),
         account=account,
         mailbox="desk",
-        hits=hits if hits is not None else {phrase: ((phrase.upper(), 3, 3 + len(phrase)),) for phrase in says},
+        hits=hits
+        if hits is not None
+        else {("says", phrase): ((phrase.upper(), 3, 3 + len(phrase)),) for phrase in says},
         language=language,
-        now=NOW,
+        wall=wall or Wall(NOW, is_open=True, is_holiday=False),
+        open_items=open_items,
         verdict=judged,
         risk=risk,
     )

@@ -14,13 +14,14 @@ from triaged.classify import model as models
 from triaged.classify.evaluate import Row, read_rows
 from triaged.classify.features import MAX_CHARS, MAX_SENTENCES, sentences
 from triaged.classify.language import language
-from triaged.classify.phrases import PhraseIndex
 from triaged.classify.train import example_rows, learnable, train
 from triaged.classify.verdict import verdict
 from triaged.learning import rule_evidence
+from triaged.playbook import Sought, sought_of
 from triaged.rules.grammar import RuleSet
-from triaged.rules.load import load_rules
+from triaged.rules.load import parse_rules
 from triaged.shipped import STARTER_RULES
+from triaged.written import rule_files
 
 TEMPLATES = frozenset({"request", "complaint", "renewal", "received"})
 EXAMPLES = Path(models.__file__).with_name("examples")
@@ -75,14 +76,14 @@ def shipped() -> models.Model:
 
 
 @pytest.fixture(scope="module")
-def rules() -> tuple[RuleSet, PhraseIndex]:
+def rules() -> tuple[RuleSet, Sought]:
     """The starter rules: thresholds are fitted for model and rules together."""
-    found = load_rules(STARTER_RULES, templates=TEMPLATES, people=frozenset())
-    return found, PhraseIndex(found.phrases)
+    found = parse_rules(rule_files(STARTER_RULES), templates=TEMPLATES, people=frozenset())
+    return found, sought_of(found)
 
 
 def chosen(
-    model: models.Model, subject: str, body: str, rules: tuple[RuleSet, PhraseIndex] | None = None
+    model: models.Model, subject: str, body: str, rules: tuple[RuleSet, Sought] | None = None
 ) -> tuple[str, ...]:
     text = f"{subject}\n\n{body}"
     (judged,) = models.judge(model, [text])
@@ -98,7 +99,7 @@ def chosen(
     ).chosen
 
 
-def test_obvious_mails(shipped: models.Model, rules: tuple[RuleSet, PhraseIndex]) -> None:
+def test_obvious_mails(shipped: models.Model, rules: tuple[RuleSet, Sought]) -> None:
     wrong = []
     for category, subject, body in OBVIOUS:
         found = chosen(shipped, subject, body, rules)

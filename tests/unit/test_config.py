@@ -8,8 +8,8 @@ import pytest
 
 from triaged.config import find_config, load_config
 from triaged.errors import ConfigError
+from triaged.loading import settings_problems
 from triaged.settings import CaldavTable, Config, ImapTable, SmtpOutgoing
-from triaged.wire import settings_problems
 
 ROOT = Path(__file__).parents[2]
 

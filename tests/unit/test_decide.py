@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.desk import ACME, AUTHSERV_ID, NOW, decided, effects_of, lay_out_site, mail
-from triaged.classify.phrases import PhraseIndex
 from triaged.decision import WHEN, AskPerson, BookCall, FileMessage, Notify, SendAck
 from triaged.errors import ConfigError
+from triaged.loading import build_playbook
 from triaged.mail.donotanswer import parse_list
-from triaged.playbook import Playbook, reference
+from triaged.playbook import Playbook, reference, sought_of
 from triaged.rules.grammar import SendPolicy
-from triaged.rules.load import load_rules
-from triaged.wire import build_playbook
+from triaged.rules.load import parse_rules
+from triaged.written import rule_files
 
 ANGRY = (
     "I am very disappointed. The report is wrong for the third time and nobody answers. This is unacceptable. "
@@ -137,7 +137,7 @@ def test_the_manager_is_told_nothing_of_trust_where_all_is_well(playbook: Playbo
 def test_nobody_on_the_list_is_answered(playbook: Playbook) -> None:
     listed, problems = parse_list("@acme.example  # by telephone only", "do-not-answer.txt")
     assert problems == ()
-    _, decision = decided(dataclasses.replace(playbook, do_not_answer=listed), mail(ANGRY))
+    _, decision = decided(playbook, mail(ANGRY), listed=listed.covers("ann@acme.example"))
     assert decision.acknowledge.reason == (
         "A person asked us not to: @acme.example is on the do-not-answer list: by telephone only"
     )
@@ -263,7 +263,7 @@ def test_a_failing_example_refuses_the_rules(tmp_path: Path) -> None:
         build_playbook(config)
     [problem] = refused.value.problems
     assert problem.where == "own.toml:6"
-    assert "should be complaint" in problem.what
+    assert "should give category complaint" in problem.what
 
 
 def test_a_category_of_ones_own(tmp_path: Path) -> None:
@@ -279,8 +279,10 @@ def test_a_category_of_ones_own(tmp_path: Path) -> None:
 def rule_set(playbook: Playbook, text: str, folder: Path) -> Playbook:
     (folder / "rules").mkdir()
     (folder / "rules/own.toml").write_text(text, encoding="utf-8")
-    found = load_rules(folder / "rules", templates=playbook.templates.names, people=frozenset(playbook.people))
-    return dataclasses.replace(playbook, rules=found, phrases=PhraseIndex(found.phrases))
+    found = parse_rules(
+        rule_files(folder / "rules"), templates=playbook.templates.names, people=frozenset(playbook.people)
+    )
+    return dataclasses.replace(playbook, rules=found, sought=sought_of(found))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from triaged.accounts.match import directory, match
 from triaged.accounts.read_csv import read_accounts
 from triaged.mail.render import ACKNOWLEDGEMENT, VARIABLES, Templates, load_templates, render
 from triaged.model import Account, Address
+from triaged.written import template_files
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "triaged" / "demo"
@@ -49,7 +50,7 @@ def accounts() -> tuple[Account, ...]:
 
 @pytest.fixture(scope="module")
 def templates() -> Templates:
-    return load_templates(TEMPLATES)
+    return load_templates(template_files(TEMPLATES))
 
 
 # --- the mails -------------------------------------------------------------------------------------------------

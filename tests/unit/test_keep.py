@@ -23,18 +23,21 @@ from sqlite_utils import Database
 from tests.desk import ACME, NOW, decided, lay_out_site, mail, open_log
 from triaged.decision import AskPerson, Decision, Notify, Outgoing, Planned, SendAck
 from triaged.errors import Permanent
+from triaged.loading import build_playbook
 from triaged.log import backup, forget, keep, rights
 from triaged.log.people import correct, put_accounts
 from triaged.log.read import Reader
+from triaged.log.rulesets import keep_rule_set
 from triaged.log.store import Log, connect
 from triaged.log.traces import needles, occurrences, traces
 from triaged.model import Account, Address, Contact, Locator, Message, Raw
 from triaged.playbook import Playbook
-from triaged.wire import build_playbook, log_path, lookout_of
+from triaged.wire import log_path, lookout_of
 from triaged.worker.beats import Beats
 from triaged.worker.lookout import KEEP, timers
 from triaged.worker.timers import TimerSurroundings
 from triaged.worker.writer import Writer
+from triaged.written import Written
 
 DAYS = {"request": 0, "complaint": 0, "renewal": 0, "other": 90, "quarantined": 30}
 PEOPLE = ("ann.archer@acme.example", "jörg.köhler@bücher.example")
@@ -301,7 +304,8 @@ def in_many_roles(log: Log, case: Case, address: str, name: str, *, mails: int) 
             if number % 100 == 7:
                 log.event("bounce", f"550 {address.upper()} unknown", message=row, now=NOW)
         log.set_health("lane mail", "trouble", f"550 <{address}>", now=NOW)
-        log.keep_rule_set("r1", [("a.toml", f'unless.from = ["{address}"]')], now=NOW)
+        kept = Written.of({"rules/a.toml": f'unless.from = ["{address}"]'.encode()})
+        keep_rule_set(log, kept, how="saved", who="eva", why="", now=NOW)
         log.db.execute("INSERT INTO bad_address VALUES ('k', 20, 0, ?)", (f"550 {address}",))
         for number, octets in enumerate((f"From: {address}\n\nhello".encode(), note(1, address, "base64"))):
             raw = Raw(Locator("desk", "inbox", f"q{number}"), NOW, octets, len(octets))

@@ -15,6 +15,7 @@ from sqlite_utils.utils import sqlite3
 from tests.desk import ACME, NOW, decided, lay_out_site, mail, open_log
 from triaged.decision import Decision
 from triaged.errors import Gone
+from triaged.loading import build_playbook
 from triaged.log import forget, keep
 from triaged.log.encode import text_version
 from triaged.log.labels import is_drawn, labels, learning, told
@@ -24,7 +25,6 @@ from triaged.log.schema import migrations
 from triaged.log.store import Log, connect
 from triaged.model import Locator, Message
 from triaged.playbook import Playbook
-from triaged.wire import build_playbook
 
 Case = tuple[Message, Decision]
 

@@ -15,10 +15,10 @@ from tests.desk import ACME, NOW, decided, lay_out_site, mail, open_log
 from tests.doubles.mailer import MemoryMailer
 from triaged.decision import Decision, SendAck
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError, Uncertain
+from triaged.loading import build_playbook
 from triaged.log.read import EffectRow, Reader
 from triaged.log.store import Log
 from triaged.model import Locator, Message
-from triaged.wire import build_playbook
 from triaged.worker.beats import Beats
 from triaged.worker.crossing import Crossing, noted
 from triaged.worker.lane import Lane, LaneSurroundings

@@ -13,12 +13,12 @@ import pytest
 
 from tests.desk import ACME, NOW, decided, lay_out_site, mail, open_log
 from triaged.decision import Decision, EffectState, Notify, Outgoing, Planned, SendAck
+from triaged.loading import build_playbook
 from triaged.log.limits import Caps
 from triaged.log.people import settle
 from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.model import Bounce, BouncedRecipient, Locator, Message
-from triaged.wire import build_playbook
 
 CAPS = Caps(window=timedelta(hours=24), per_hour=5, domain_per_hour=3, breaker_per_hour=8, notices_per_hour=2)
 HOUR = timedelta(hours=1)

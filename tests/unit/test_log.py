@@ -14,12 +14,12 @@ import pytest
 from tests.desk import ACME, NOW, decided, lay_out_site, mail, open_log, raw
 from triaged.decision import AskPerson, Decision, Outcome, Planned
 from triaged.errors import Gone
+from triaged.loading import build_playbook
 from triaged.log.people import correct, put_accounts, settle
 from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.model import Contract, Locator, Message
 from triaged.playbook import Playbook
-from triaged.wire import build_playbook
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.desk import ACME, NOW, decided, lay_out_site, mail, raw
+from tests.desk import ACME, NOW, background, decided, lay_out_site, mail, raw
 from triaged.cli.quarantine import safe_head
 from triaged.decision import Decision
+from triaged.loading import build_playbook
 from triaged.log.limits import Caps
 from triaged.log.mailboxes import enable, modes, observe, observed_mails, release
 from triaged.log.quarantine import mend, octets_of, quarantined, raw_of, still_unreadable
@@ -20,7 +21,6 @@ from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.model import Locator, Message, Raw
 from triaged.playbook import Playbook
-from triaged.wire import build_playbook
 
 COMPLAINT = "I am very disappointed, the report is wrong again. This is unacceptable."
 LATER = NOW + timedelta(hours=1)
@@ -177,8 +177,8 @@ def test_a_mended_mail_is_as_any_other(log: Log, reader: Reader, playbook: Playb
         log.index_text(10)
     message, decision = decided(playbook, octets, accounts=(ACME,))
     with log.transaction():
-        mended = mend(log, row, message, decision, who="ann", now=LATER)
-        assert mend(log, row, message, decision, who="ann", now=LATER) is None
+        mended = mend(log, row, message, decision, background(playbook, message), who="ann", now=LATER)
+        assert mend(log, row, message, decision, background(playbook, message), who="ann", now=LATER) is None
     assert mended is not None
     assert (mended.row, mended.copy) == (row, False)
     listed = reader.row(row)
@@ -200,7 +200,7 @@ def test_a_mended_copy_goes_to_the_mail_that_is_there(log: Log, reader: Reader, 
     known = record(log, (message, decision))
     with log.transaction():
         log.index_text(10)
-        mended = mend(log, row, message, decision, who="ann", now=LATER)
+        mended = mend(log, row, message, decision, background(playbook, message), who="ann", now=LATER)
     assert mended is not None
     assert (mended.row, mended.copy) == (known, True)
     assert reader.row(row) is None

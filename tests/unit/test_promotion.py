@@ -17,6 +17,7 @@ from triaged.classify.adapt import adapt, recalibrate
 from triaged.classify.evaluate import Row, read_rows
 from triaged.classify.train import train
 from triaged.learning import rule_evidence, site_rows
+from triaged.loading import build_playbook
 from triaged.log.labels import labels
 from triaged.log.people import correct, put_accounts
 from triaged.log.read import Reader
@@ -25,7 +26,7 @@ from triaged.playbook import Playbook
 from triaged.promotion import Build, Pair, Trial, examples_lost, measure, newest_apart, pair, some_of, try_out
 from triaged.shipped import EXAMPLES
 from triaged.whatif import effect_on_past
-from triaged.wire import build_playbook, log_path
+from triaged.wire import log_path
 
 RULE = """[[rule]]
 name = "Crushed"
@@ -78,7 +79,7 @@ def playbook(tmp_path_factory: pytest.TempPathFactory) -> Playbook:
 
 
 def builder(playbook: Playbook) -> Build:
-    evidence = rule_evidence(playbook.rules, playbook.phrases)
+    evidence = rule_evidence(playbook.rules, playbook.sought)
     return lambda rows, out: adapt(None, rows, out=out, rule_evidence=evidence, progress=nothing)
 
 
@@ -89,7 +90,6 @@ def tried(playbook: Playbook, ships: list[Row], site: Sequence[Row], folder: Pat
         site=site,
         build=builder(playbook),
         folder=folder,
-        rules_dir=folder,
         progress=nothing,
     )
 
@@ -145,10 +145,10 @@ def test_too_few_labels_are_no_lesson(playbook: Playbook, ships: list[Row], tmp_
 def test_a_model_with_which_an_example_of_the_rules_fails_is_refused(tmp_path: Path, playbook: Playbook) -> None:
     config = lay_out_site(tmp_path / "site")
     own = build_playbook(config)
-    assert examples_lost(own, own.model, config.base / "rules") == ()
+    assert examples_lost(own, own.model) == ()
     strict = {name: dataclasses.replace(fit, threshold=0.99) for name, fit in own.model.calibration.categories.items()}
     calibration = dataclasses.replace(own.model.calibration, categories=strict)
-    [why] = examples_lost(own, dataclasses.replace(own.model, calibration=calibration), config.base / "rules")
+    [why] = examples_lost(own, dataclasses.replace(own.model, calibration=calibration))
     assert "no longer come out" in why
     assert ".toml:" in why
 
@@ -267,7 +267,7 @@ def test_the_combination_alone_is_fitted_with_the_same_words(
             tmp_path / "base",
             [*some_of(ships), *new_kind()],
             out=tmp_path / name,
-            rule_evidence=rule_evidence(playbook.rules, playbook.phrases),
+            rule_evidence=rule_evidence(playbook.rules, playbook.sought),
             progress=nothing,
         )
     base, one, two = (models.load(tmp_path / name) for name in ("base", "one", "two"))

@@ -24,6 +24,7 @@ from triaged.mail.render import (
 )
 from triaged.mail.template import FILTERS, fill, read_template
 from triaged.shipped import shipped
+from triaged.written import template_files
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ ACK = {
 def test_what_is_wrong_is_named(folder: Path, text: str, where: str, words: str) -> None:
     (folder / "own.txt").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as refused:
-        load_templates(folder)
+        load_templates(template_files(folder))
     [problem] = refused.value.problems
     assert problem.where == where
     assert words in problem.what
@@ -76,13 +77,13 @@ def test_every_problem_at_once(folder: Path) -> None:
     (folder / "invitation.txt").unlink()
     (folder / "layout.html").unlink()
     with pytest.raises(ConfigError) as refused:
-        load_templates(folder)
+        load_templates(template_files(folder))
     wheres = sorted(problem.where for problem in refused.value.problems)
-    assert wheres == ["layout.html", "other.txt", "own.txt:1", "templates/invitation.txt"]
+    assert wheres == ["other.txt:1", "own.txt:1", "templates/invitation.txt", "templates/layout.html"]
 
 
 def test_language_falls_back_to_the_plain_file(folder: Path) -> None:
-    templates = load_templates(folder)
+    templates = load_templates(template_files(folder))
     assert render(templates, "request", language="de", variables=ACK).template == "request.de"
     assert render(templates, "request", language="fi", variables=ACK).template == "request"
     assert templates.names >= {"request", "complaint", "renewal", "received"}
@@ -91,7 +92,7 @@ def test_language_falls_back_to_the_plain_file(folder: Path) -> None:
 
 def test_a_subject_is_one_line_and_html_is_escaped(folder: Path) -> None:
     (folder / "own.txt").write_text("Subject: Re {{ subject }}\n\nDear {{ contact }}\n", encoding="utf-8")
-    rendered = render(load_templates(folder), "own", language="en", variables=ACK)
+    rendered = render(load_templates(template_files(folder)), "own", language="en", variables=ACK)
     assert rendered.subject == "Re Hello Bcc: x@evil.example"
     assert "Ann <b>Archer</b>" in rendered.text
     assert "&lt;b&gt;" in rendered.html
@@ -213,11 +214,11 @@ def test_the_layout_is_held_to_the_same(folder: Path) -> None:
 def test_problems_are_told_together_and_not_without_end(folder: Path) -> None:
     write(folder, "{{ nam }}\n{{ f(1) }}\n\n{{ contact|safe }}")
     with pytest.raises(ConfigError) as refused:
-        load_templates(folder)
+        load_templates(template_files(folder))
     assert [problem.where for problem in refused.value.problems] == ["own.txt:3", "own.txt:4", "own.txt:6"]
     write(folder, "{% for a in contact %}{% for b in contact %}x{% endfor %}{% endfor %}" * 100)
     with pytest.raises(ConfigError) as refused:
-        load_templates(folder)
+        load_templates(template_files(folder))
     assert len(refused.value.problems) == 10
     assert {problem.where for problem in refused.value.problems} == {"own.txt:3"}
 
@@ -265,7 +266,7 @@ def test_good_templates_are_filled_as_jinja2_would(source: str, made: str) -> No
 
 
 def test_every_shipped_template_is_filled_as_jinja2_would(folder: Path) -> None:
-    templates = load_templates(folder)
+    templates = load_templates(template_files(folder))
     jinja2 = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     markup = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     layout = markup.from_string((folder / "layout.html").read_text(encoding="utf-8"))
@@ -301,14 +302,14 @@ def test_every_shipped_template_is_filled_as_jinja2_would(folder: Path) -> None:
 )
 def test_a_template_that_fails_is_permanent(folder: Path, body: str, words: str) -> None:
     write(folder, body)
-    templates = load_templates(folder)
+    templates = load_templates(template_files(folder))
     with pytest.raises(Permanent, match=r"the template own\.txt failed: ") as held:
         render(templates, "own", language="en", variables=ACK | {"subject": "y" * 2_000})
     assert words in str(held.value)
 
 
 def test_a_variable_without_a_value_holds_the_mail(folder: Path) -> None:
-    templates = load_templates(folder)
+    templates = load_templates(template_files(folder))
     without = {name: value for name, value in ACK.items() if name != "team"}
     with pytest.raises(Permanent, match=r"request\.txt failed: 'team' has no value"):
         render(templates, "request", language="en", variables=without)
@@ -377,7 +378,12 @@ def test_filters_are_all_shown_to_be_linear() -> None:
 )
 def test_hostile_values_are_made_harmless_and_do_not_stop_the_mail(folder: Path, given: str, shown: str) -> None:
     (folder / "own.txt").write_text("Subject: {{ subject }}|\n\n[{{ subject }}]{{ contact }}\n", encoding="utf-8")
-    made = render(load_templates(folder), "own", language="en", variables=ACK | {"subject": given, "contact": "{ {"})
+    made = render(
+        load_templates(template_files(folder)),
+        "own",
+        language="en",
+        variables=ACK | {"subject": given, "contact": "{ {"},
+    )
     assert made.subject == (shown + "|" if not given.endswith("{") else shown + " |")
     assert f"[{shown}" in made.text
     assert "{{" not in made.text + made.html + made.subject
@@ -385,7 +391,7 @@ def test_hostile_values_are_made_harmless_and_do_not_stop_the_mail(folder: Path,
 
 
 def test_only_the_time_may_be_a_mark_and_only_the_text_may_have_lines(folder: Path) -> None:
-    templates = load_templates(folder)
+    templates = load_templates(template_files(folder))
     values = dict.fromkeys(VARIABLES["invitation"], WHEN) | {"minutes": 30}
     made = render(templates, "invitation", language="en", variables=values)
     assert made.subject.count(WHEN) == made.text.count(WHEN) == 1
@@ -401,7 +407,9 @@ def test_only_the_time_may_be_a_mark_and_only_the_text_may_have_lines(folder: Pa
 
 def test_hostile_values_cannot_leave_the_html_text(folder: Path) -> None:
     hostile = '<script>alert(1)</script><img src=x onerror="x">&lt;b&gt;\'"'
-    made = render(load_templates(folder), "request", language="en", variables=ACK | {"contact": hostile})
+    made = render(
+        load_templates(template_files(folder)), "request", language="en", variables=ACK | {"contact": hostile}
+    )
     assert hostile in made.text
     assert html.escape(hostile) in made.html
     assert re.search(r"<(script|img)", made.html) is None

@@ -18,17 +18,18 @@ from tests.desk import ACME, NOW, decided, effects_of, lay_out_site, mail, open_
 from tests.unit.rules_facts import verdict
 from triaged.accounts.match import directory
 from triaged.decision import Decision, Notify
+from triaged.loading import build_playbook
 from triaged.log import keep
 from triaged.log.encode import DECISION
 from triaged.log.people import correct, put_accounts
 from triaged.log.read import Reader
 from triaged.log.store import Log
+from triaged.mail.donotanswer import DoNotAnswer
 from triaged.model import Automatic, Evidence, Locator, Message, Risk, Trend
 from triaged.playbook import Playbook
 from triaged.risk import assess, trend_words
 from triaged.views import risk_view
-from triaged.wire import build_playbook
-from triaged.worker.triage import Triaged, triage
+from triaged.worker.triage import Desk, Triaged, triage
 
 CALM = verdict({"request": 0.8, "complaint": 0.1, "renewal": 0.1})
 ANGRY = verdict({"complaint": 0.8, "request": 0.3, "renewal": 0.1})
@@ -287,14 +288,13 @@ def test_the_next_mail_is_decided_by_what_the_log_knows(log: Log, reader: Reader
     known = directory(reader.accounts())
     for source, chasers in ((reader, 3), (None, 0)):
         given = raw(mail(f"{CHASER} I am very disappointed that nobody answers.", number=2))
-        [result] = triage([given], playbook=playbook, accounts=known, reader=source, now=NOW)
+        [result] = triage([given], desk=Desk(playbook, known, source, DoNotAnswer()), now=NOW)
         assert isinstance(result, Triaged)
         risk = result.decision.risk
         assert (risk.trend.chasers if risk.trend is not None else 0) == chasers
         assert (risk.score >= 0.7) is (source is not None)
-    [result] = triage(
-        [raw(mail(CHASER, sender="who@elsewhere.example"))], playbook=playbook, accounts=known, reader=reader, now=NOW
-    )
+    stranger = raw(mail(CHASER, sender="who@elsewhere.example"))
+    [result] = triage([stranger], desk=Desk(playbook, known, reader, DoNotAnswer()), now=NOW)
     assert isinstance(result, Triaged)
     assert result.decision.risk.trend is None
 

@@ -9,7 +9,8 @@ import pytest
 from tests.unit.rules_facts import PEOPLE, TEMPLATES, rule_set
 from triaged.errors import ConfigError
 from triaged.rules.grammar import CONDITIONS, SendPolicy, is_span, parse_send
-from triaged.rules.load import load_rules, parse_rules
+from triaged.rules.load import parse_rules
+from triaged.written import rule_files
 
 GOOD = '[[rule]]\nname = "A"\nwhen.says = "x"\nthen.suggests = { request = 0.7 }\n'
 
@@ -63,6 +64,32 @@ BROKEN = [
     ("signals text", broken(then='then.signals = "churn"'), 4, "then.signals = { churn = 0.7 }"),
     ("then signal", broken(then="then.signal = { churn = 0.7 }"), 4, "did you mean 'signals'?"),
     ("example signal", broken(more='[[rule.example]]\nmail = "x"\ngives.signal = "churm"'), 7, "mean 'churn'?"),
+    ("pattern", broken("when.pattern = '(a'"), 3, "the pattern '(a' cannot be used"),
+    ("pattern number", broken("when.pattern = 5"), 3, "when.pattern must be a pattern in 'quotes'"),
+    ("tokens text", broken('when.tokens = "price"'), 3, 'for example [{ LOWER = "price" }'),
+    ("open items", broken("when.open_items = 3", 'then.priority = "low"'), 3, '">= 3"'),
+    ("open items text", broken('when.open_items = "many"', 'then.priority = "low"'), 3, "not a number of open items"),
+    ("amount number", broken("when.amount = 10000"), 3, '">= 10000 EUR"'),
+    ("amount dots", broken('when.amount = "> 10.000,00 EUR"'), 3, "without dots"),
+    ("contract", broken('when.contract_ends_within = "2 months"'), 3, 'for example "60 days"'),
+    ("date mentioned", broken('when.date_mentioned = "soon"'), 3, 'write true, or for example "within 14 days"'),
+    ("received", broken('when.received = "busines hours"'), 3, "did you mean 'business hours'?"),
+    ("received day", broken('when.received = "fryday"'), 3, "did you mean 'friday'?"),
+    ("received time", broken('when.received = "18:00-25:00"'), 3, "is no time of receipt"),
+    ("list", broken('when.says = "@angry-words"'), 3, "there is no list '@angry-words'; make the file lists/angry"),
+    ("from date", broken(more="from_date = 5"), 5, "from_date must be a day such as 2026-12-31, not '5'"),
+    ("dates", broken(more="from_date = 2026-12-31\nto_date = 2026-12-30"), 6, "before it begins on 2026-12-31"),
+    ("assign", broken(then='then.assign = "lina"'), 4, "there is no person 'lina'; did you mean 'lena'?"),
+    ("notify", broken(then='then.notify = ["lena", "bob"]'), 4, "there is no person 'bob'"),
+    ("example call", broken(more='[[rule.example]]\nmail = "x"\ngives.call = "yes"'), 7, "must be true or false"),
+    (
+        "example moment",
+        broken(more='[[rule.example]]\nmail = "x"\nreceived = "9am"\ngives.tag = "t"'),
+        7,
+        "2026-12-01T18:30:00",
+    ),
+    ("example file", broken(more='[[rule.example]]\nfile = "x.txt"\ngives.tag = "t"'), 6, "ends in .eml"),
+    ("example priority", broken(more='[[rule.example]]\nmail = "x"\nnot.priority = "hihg"'), 7, "did you mean 'high'?"),
     ("no then", '[[rule]]\nname = "A"\nwhen.says = "x"\n', 1, "does nothing"),
     ("then key", broken(then='then.acknowlege = "request"'), 4, "did you mean 'acknowledge'?"),
     ("tags", broken(then='then.tags = "x"'), 4, "did you mean 'tag'?"),
@@ -102,7 +129,7 @@ BROKEN = [
     ("example key", broken(more='[[rule.example]]\nmail = "x"\ngives.categroy = "x"'), 7, "did you mean 'category'?"),
     (
         "example category",
-        broken(more='[[rule.example]]\nfile = "x"\nnot.category = "reqest"'),
+        broken(more='[[rule.example]]\nmail = "x"\nnot.category = "reqest"'),
         7,
         "did you mean 'request'?",
     ),
@@ -131,7 +158,7 @@ def test_every_problem_of_every_file_is_told_at_once_in_order() -> None:
         ("c.toml", b"[[rule]]\n"),
     ]
     with pytest.raises(ConfigError) as caught:
-        parse_rules(files, templates=TEMPLATES, people=PEOPLE)
+        parse_rules(dict(files), templates=TEMPLATES, people=PEOPLE)
     assert [problem.where for problem in caught.value.problems] == [
         "a.toml:2",
         "b.toml:3",
@@ -145,27 +172,27 @@ def test_every_problem_of_every_file_is_told_at_once_in_order() -> None:
 def test_a_category_of_ones_own_exists_when_any_file_suggests_it_even_a_disabled_rule() -> None:
     asks = broken('when.category = "billing"', 'then.priority = "high"').encode()
     suggests = b'[[rule]]\nname="B"\nenabled=false\nwhen.says="y"\nthen.suggests={ Billing = 0.7 }\n'
-    rules = parse_rules([("a.toml", asks), ("b.toml", suggests)], templates=TEMPLATES, people=PEOPLE)
+    rules = parse_rules({"a.toml": asks, "b.toml": suggests}, templates=TEMPLATES, people=PEOPLE)
     assert rules.categories == ("billing",)
     assert rules.phrases == ()  # a disabled rule's phrases are not looked for
     with pytest.raises(ConfigError, match="no rule suggests a category 'billing'"):
-        parse_rules([("a.toml", asks)], templates=TEMPLATES, people=PEOPLE)
+        parse_rules({"a.toml": asks}, templates=TEMPLATES, people=PEOPLE)
 
 
 def test_a_signal_of_ones_own_exists_when_any_file_gives_it() -> None:
     asks = broken('when.signal = "moving"', 'then.priority = "high"').encode()
     gives = b'[[rule]]\nname="B"\nenabled=false\nwhen.says="y"\nthen.signals={ Moving = 0.7 }\n'
-    rules = parse_rules([("a.toml", asks), ("b.toml", gives)], templates=TEMPLATES, people=PEOPLE)
+    rules = parse_rules({"a.toml": asks, "b.toml": gives}, templates=TEMPLATES, people=PEOPLE)
     assert rules.rules[1].signals == (("moving", 0.7),)
     assert rules.categories == ()
     with pytest.raises(ConfigError, match="no rule gives a signal 'moving'"):
-        parse_rules([("a.toml", asks)], templates=TEMPLATES, people=PEOPLE)
+        parse_rules({"a.toml": asks}, templates=TEMPLATES, people=PEOPLE)
 
 
 def test_a_file_that_cannot_be_read_does_not_make_its_categories_unknown() -> None:
     asks = broken('when.category = "billing"', 'then.priority = "high"').encode()
     with pytest.raises(ConfigError) as caught:
-        parse_rules([("a.toml", asks), ("b.toml", b"[[rule")], templates=TEMPLATES, people=PEOPLE)
+        parse_rules({"a.toml": asks, "b.toml": b"[[rule"}, templates=TEMPLATES, people=PEOPLE)
     assert [problem.where for problem in caught.value.problems] == ["b.toml:1"]
 
 
@@ -173,7 +200,7 @@ def test_mark_line_ends_and_curly_quotes_do_no_harm() -> None:
     plain = broken('when.says = "don\'t  WAIT"')
     rules = rule_set(plain)
     windows = parse_rules(
-        [("x.toml", b"\xef\xbb\xbf" + plain.replace("'", "’").replace("\n", "\r\n").encode())],
+        {"x.toml": b"\xef\xbb\xbf" + plain.replace("'", "’").replace("\n", "\r\n").encode()},
         templates=TEMPLATES,
         people=PEOPLE,
     )
@@ -181,16 +208,11 @@ def test_mark_line_ends_and_curly_quotes_do_no_harm() -> None:
     assert windows.rules == rules.rules
 
 
-def test_the_id_follows_the_texts_and_names_and_files_are_ordered_by_name() -> None:
+def test_files_are_ordered_by_name() -> None:
     files = [("b.toml", GOOD.encode()), ("a.toml", GOOD.replace('"A"', '"B"').encode())]
-    rules = parse_rules(files, templates=TEMPLATES, people=PEOPLE)
+    rules = parse_rules(dict(files), templates=TEMPLATES, people=PEOPLE)
     assert [rule.source for rule in rules.rules] == ["a.toml:1", "b.toml:1"]
-    assert rules == parse_rules(files[::-1], templates=TEMPLATES, people=PEOPLE)
-    assert len(rules.id) == 12
-    assert rules.id != rule_set(GOOD).id
-    assert rule_set(GOOD).id != rule_set(GOOD + "# a comment\n").id
-    assert rule_set(GOOD).id != rule_set(GOOD, "y.toml").id
-    assert rule_set(GOOD).files == (("x.toml", GOOD),)
+    assert rules == parse_rules(dict(files[::-1]), templates=TEMPLATES, people=PEOPLE)
 
 
 def test_a_rule_is_read_whole() -> None:
@@ -237,9 +259,13 @@ then.stop = true
     )
     [example] = rule.examples
     assert (example.source, example.subject, example.sender) == ("x.toml:16", "S", "a@b.example")
-    assert (example.category, example.not_category) == (("complaint", "renewal"), ("request",))
-    assert (example.priority, example.acknowledge) == ("urgent", "none")
-    assert (example.signal, example.not_signal) == (("churn",), ("chasing", "escalation"))
+    assert dict(example.gives) == {
+        "category": ("complaint", "renewal"),
+        "priority": ("urgent",),
+        "acknowledge": ("none",),
+        "signal": ("churn",),
+    }
+    assert dict(example.never) == {"category": ("request",), "signal": ("chasing", "escalation")}
 
 
 @pytest.mark.parametrize(
@@ -270,19 +296,60 @@ def test_spans() -> None:
     assert [is_span(text) for text in good + bad] == [True] * len(good) + [False] * len(bad)
 
 
+def test_lists_are_named_by_many_rules() -> None:
+    files = {
+        "lists/angry-words.txt": "\ufeff# anger\r\nI’m furious   # strong\r\n\r\nfed up\r\nFed  up\r\n".encode(),
+        "lists/partners.txt": b"*@partner.example\nkim@agent.example\n",
+        "a.toml": b"""[[rule]]
+name = "A"
+when.says = ["@angry-words", "outraged"]
+unless.from = "@partners"
+then.suggests = { complaint = 0.7 }
+""",
+    }
+    rules = parse_rules(files, templates=TEMPLATES, people=PEOPLE)
+    assert rules.lists == {
+        "angry-words": ("i'm furious", "fed up"),
+        "partners": ("*@partner.example", "kim@agent.example"),
+    }
+    [rule] = rules.rules
+    assert rule.when[0].values == ("i'm furious", "fed up", "outraged")
+    assert rule.unless[0].values == ("*@partner.example", "kim@agent.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "octets", "where", "words"),
+    [
+        ("lists/angry.txt", b"", "lists/angry.txt", "holds no entry"),
+        ("lists/angry.txt", b"# nothing\n", "lists/angry.txt", "holds no entry"),
+        ("lists/angry.txt", b"a\n\xff\n", "lists/angry.txt:2", "is not UTF-8 text"),
+        ("lists/angry.txt", b"a\n@other\n", "lists/angry.txt:2", "a list cannot hold another list"),
+        ("lists/angry.txt", b"a\x07b\n", "lists/angry.txt:1", "cannot be seen"),
+        ("lists/Angry Words.txt", b"a\n", "lists/Angry Words.txt", "rename the file, as in angry-words.txt"),
+    ],
+)
+def test_what_is_wrong_with_a_list(name: str, octets: bytes, where: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_rules({"x.toml": GOOD.encode(), name: octets}, templates=TEMPLATES, people=PEOPLE)
+    [problem] = caught.value.problems
+    assert problem.where == where
+    assert words in problem.what
+
+
 def test_a_folder_is_read_without_hidden_and_other_files(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(GOOD)
     for name in (".#a.toml", "a.toml~", "notes.md"):
         (tmp_path / name).write_text("nonsense [[[")
     (tmp_path / "sub.toml").mkdir()
-    rules = load_rules(tmp_path, templates=TEMPLATES, people=PEOPLE)
-    assert [name for name, _ in rules.files] == ["a.toml"]
+    rules = parse_rules(rule_files(tmp_path), templates=TEMPLATES, people=PEOPLE)
+    assert [rule.source for rule in rules.rules] == ["a.toml:1"]
+    assert list(rule_files(tmp_path)) == ["a.toml"]
 
 
 def test_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
     def told(folder: Path) -> list[str]:
         with pytest.raises(ConfigError) as caught:
-            load_rules(folder, templates=TEMPLATES, people=PEOPLE)
+            parse_rules(rule_files(folder), templates=TEMPLATES, people=PEOPLE)
         return [str(problem) for problem in caught.value.problems]
 
     assert "cannot be read" in told(tmp_path / "absent")[0]
@@ -302,10 +369,10 @@ def test_an_examples_file_must_be_there_and_inside(tmp_path: Path) -> None:
     (rules / "in.eml").write_text("x")
     (rules / "a.toml").write_text(GOOD + "".join(example.format(name) for name in ("in.eml", "no.eml", "../out.eml")))
     with pytest.raises(ConfigError) as caught:
-        load_rules(rules, templates=TEMPLATES, people=PEOPLE)
+        parse_rules(rule_files(rules), templates=TEMPLATES, people=PEOPLE)
     assert [str(problem) for problem in caught.value.problems] == [
-        "a.toml:8: there is no file 'no.eml' in the rule folder",
-        "a.toml:11: '../out.eml' must lie in the rule folder",
+        "a.toml:9: there is no file 'no.eml' in the rule folder; did you mean 'in.eml'?",
+        "a.toml:12: '../out.eml' must lie in the rule folder",
     ]
 
 

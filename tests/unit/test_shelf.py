@@ -14,9 +14,9 @@ from tests.desk import NOW, decided, lay_out_site, mail
 from triaged import shelf
 from triaged.classify import model as models
 from triaged.errors import ConfigError, Permanent
+from triaged.loading import build_playbook
 from triaged.log import rights
 from triaged.settings import Config
-from triaged.wire import build_playbook
 
 SHIPPED_ID = json.loads((models.SHIPPED / "model.json").read_text())["model_id"]
 COMPLAINT = mail("I am very disappointed, the report is wrong again. This is unacceptable.")

@@ -3,41 +3,40 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
 import triaged.rules
 from tests.unit.rules_facts import ACME, PEOPLE, TEMPLATES, facts, message, verdict
-from triaged.classify.phrases import PhraseIndex
 from triaged.classify.verdict import PRIOR, Calibration
 from triaged.classify.verdict import verdict as weigh_up
+from triaged.decide import hits
 from triaged.model import Account, Automatic, Evidence, Verdict
+from triaged.playbook import sought_of
 from triaged.risk import assess
+from triaged.rules.facts import Facts
 from triaged.rules.grammar import Example, Rule, RuleSet
-from triaged.rules.load import load_rules
-from triaged.rules.match import Facts, handle, signals, suggest
+from triaged.rules.load import parse_rules
+from triaged.rules.match import handle, signals, suggest
+from triaged.written import rule_files
 
 STARTER = Path(triaged.rules.__file__).parent / "starter"
-RULES: RuleSet = load_rules(STARTER, templates=TEMPLATES, people=frozenset())
-PHRASES = PhraseIndex(RULES.phrases)
+RULES: RuleSet = parse_rules(rule_files(STARTER), templates=TEMPLATES, people=frozenset())
+SOUGHT = sought_of(RULES)
 SILVER = Account("beta", "Beta", manager="marek", tier="silver")
 
 
 def seen(subject: str, text: str, *, account: Account | None = ACME, judged: Verdict | None = None) -> Facts:
     mail = message(subject=subject, text=text, new_text=text)
-    hits: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
-    for hit in PHRASES.find(mail.judged):
-        hits[hit.phrase].append((hit.words, hit.start, hit.end))
-    found = facts(mail=mail, account=account, hits={key: tuple(value) for key, value in hits.items()}, judged=judged)
+    found = facts(mail=mail, account=account, hits=hits(SOUGHT, mail.judged), judged=judged)
     if judged is None:
         return found
     return dataclasses.replace(found, risk=assess(signals(RULES, found), judged, None))
 
 
 def test_the_files_hold_what_was_promised() -> None:
-    assert [name for name, _ in RULES.files] == [
+    assert sorted(name for name in rule_files(STARTER)) == [
         "complaint.toml",
         "handling.toml",
         "renewal.toml",
@@ -56,7 +55,7 @@ def test_the_files_hold_what_was_promised() -> None:
 
 
 def test_they_load_for_any_site() -> None:
-    assert load_rules(STARTER, templates=TEMPLATES | {"own"}, people=PEOPLE).id == RULES.id
+    assert parse_rules(rule_files(STARTER), templates=TEMPLATES | {"own"}, people=PEOPLE) == RULES
 
 
 def weigh(evidence: tuple[Evidence, ...]) -> Verdict:
@@ -69,7 +68,7 @@ def weigh(evidence: tuple[Evidence, ...]) -> Verdict:
         categories=RULES.categories,
         language="en",
         model_id="",
-        rules_id=RULES.id,
+        rules_id="",
     )
 
 
@@ -78,9 +77,9 @@ EXAMPLES = [(rule, example) for rule in RULES.rules for example in rule.examples
 
 def test_there_are_examples_both_ways() -> None:
     assert len(EXAMPLES) >= 30
-    assert sum(1 for _, example in EXAMPLES if example.category is None) >= 5
-    assert sum(1 for _, example in EXAMPLES if len(example.signal) > 0) >= 25
-    assert sum(1 for _, example in EXAMPLES if len(example.not_signal) > 0) >= 6
+    assert sum(1 for _, example in EXAMPLES if "category" not in dict(example.gives)) >= 5
+    assert sum(1 for _, example in EXAMPLES if "signal" in dict(example.gives)) >= 25
+    assert sum(1 for _, example in EXAMPLES if "signal" in dict(example.never)) >= 6
 
 
 @pytest.mark.parametrize(("rule", "example"), EXAMPLES, ids=[example.source for _, example in EXAMPLES])
@@ -90,13 +89,14 @@ def test_an_example_is_hit_by_its_rule_or_spared(rule: Rule, example: Example) -
     fired = {trace.name for trace in traces if trace.fired}
     chosen = weigh(evidence).chosen
     given = {each.category for each in signals(RULES, mail)}
-    assert set(chosen).isdisjoint(example.not_category)
-    assert given.isdisjoint(example.not_signal)
+    wanted, refused = dict(example.gives), dict(example.never)
+    assert set(chosen).isdisjoint(refused.get("category", ()))
+    assert given.isdisjoint(refused.get("signal", ()))
     speaks_against = len(rule.suggests) > 0 and all(weight < PRIOR for _, weight in rule.suggests)
-    assert (rule.name in fired) is (example.category is not None or len(example.signal) > 0 or speaks_against)
-    assert given >= set(example.signal)
-    if example.category is not None:
-        assert set(chosen) == set(example.category)
+    assert (rule.name in fired) is ("category" in wanted or "signal" in wanted or speaks_against)
+    assert given >= set(wanted.get("signal", ()))
+    if "category" in wanted:
+        assert set(chosen) == set(wanted["category"])
 
 
 HARD = [

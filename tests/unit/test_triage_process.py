@@ -15,12 +15,13 @@ import pytest
 from tests.desk import ACME, NOW, lay_out_site, mail, raw
 from tests.unit.poison import build_poisonable
 from triaged.errors import ConfigError
+from triaged.loading import build_playbook, list_path
 from triaged.log.people import put_accounts
 from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.model import Raw
 from triaged.settings import Config
-from triaged.wire import build_playbook, list_path, log_path
+from triaged.wire import log_path
 from triaged.worker.beats import Beats
 from triaged.worker.intake import Intake
 from triaged.worker.progress import Progress
@@ -89,7 +90,7 @@ def test_a_process_that_dies_is_started_again(process: TriageProcess) -> None:
 
 def test_new_rules_are_taken_whole_or_not_at_all(process: TriageProcess, tmp_path: Path) -> None:
     assert process.loaded is not None
-    before = process.loaded.rules_id
+    before = process.loaded.written.id
     own = tmp_path / "rules" / "own.toml"
     own.write_text('[[rule]]\nname = "Own"\nwhen.says = "zebra"\nthen.suggests = { zoo = 2 }\n', encoding="utf-8")
     with pytest.raises(ConfigError) as refused:
@@ -99,7 +100,7 @@ def test_new_rules_are_taken_whole_or_not_at_all(process: TriageProcess, tmp_pat
     assert isinstance(result, Triaged)
     assert result.decision.verdict.rules_id == before
     own.write_text('[[rule]]\nname = "Own"\nwhen.says = "zebra"\nthen.suggests = { zoo = 0.9 }\n', encoding="utf-8")
-    assert process.reload().rules_id != before
+    assert process.reload().written.id != before
     [result] = process.triage([raw(mail("A zebra."), key="1")], now=NOW)
     assert isinstance(result, Triaged)
     assert "zoo" in result.decision.verdict.chosen

@@ -19,9 +19,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.desk import ACME, decided, lay_out_site, mail, open_log
 from tests.servers.dovecot import free_ports
 from triaged.decision import Decision
+from triaged.loading import build_playbook
 from triaged.log.alerts import Alert, begin_run, end_run, put_alerts
 from triaged.model import Locator, Message, Raw
-from triaged.wire import build_playbook
 from triaged.worker import vitals as vitals_module
 from triaged.worker.beats import Beats
 from triaged.worker.timers import TimerSurroundings

@@ -14,7 +14,20 @@ from triaged.cli.common import FAILED, WRONG, app
 from triaged.errors import ConfigError, TriagedError
 
 # Each adds its commands to `app`; `--help` shows them in this order.
-from triaged.cli import service, mails, limits, mailboxes, quarantine, reconcile, accounts, learn, models, told, keep  # noqa: F401 # isort: skip
+from triaged.cli import (  # isort: skip
+    service,
+    mails,
+    limits,
+    mailboxes,
+    quarantine,
+    reconcile,
+    accounts,
+    rules,
+    learn,
+    models,
+    told,
+    keep,
+)
 
 
 def main() -> None:

@@ -34,7 +34,8 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Write the log and its secret into one checked file; the worker may go on meanwhile."""
-    from triaged.wire import log_path, secret_path
+    from triaged.loading import secret_path
+    from triaged.wire import log_path
 
     loaded = config_of(config)
     file = file.resolve()
@@ -62,7 +63,8 @@ def restore(
     as_json: JsonOption = False,
 ) -> None:
     """Put a backup in the place of the log, which is kept beside it; the worker must not run."""
-    from triaged.wire import log_path, secret_path
+    from triaged.loading import secret_path
+    from triaged.wire import log_path
     from triaged.worker.service import lock_state
 
     loaded = config_of(config)

@@ -52,10 +52,10 @@ def train(
 
 
 def _train_anew(out: Path, also: Sequence[Path], config: Path | None) -> None:
-    from triaged.classify.phrases import PhraseIndex
     from triaged.classify.train import train as train_model
     from triaged.learning import rule_evidence
-    from triaged.wire import rules_and_templates
+    from triaged.loading import rules_and_templates
+    from triaged.playbook import sought_of
 
     rules, _ = rules_and_templates(config_or_shipped(config))
     rows = _rows_to_learn_from(also)
@@ -65,7 +65,7 @@ def _train_anew(out: Path, also: Sequence[Path], config: Path | None) -> None:
         def progress(step: str, done: int, total: int) -> None:
             bar.update(task, description=f"{step}", completed=done, total=total)
 
-        evidence = rule_evidence(rules, PhraseIndex(rules.phrases))
+        evidence = rule_evidence(rules, sought_of(rules))
         train_model(rows=rows, out=out, rule_evidence=evidence, progress=progress)
     words = f'trained on {len(rows)} mails; to use it set [service] model_dir = "{out}"'
     terminal.console().print(words, markup=False, soft_wrap=True)
@@ -102,7 +102,7 @@ def evaluate(
     from triaged.classify.bootstrap import RESAMPLES, intervals
     from triaged.classify.evaluate import evaluate as measure
     from triaged.learning import judge_rows
-    from triaged.wire import build_playbook
+    from triaged.loading import build_playbook
 
     rows = _labelled(file)
     playbook = build_playbook(config_or_shipped(config), dry=True)

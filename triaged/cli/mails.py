@@ -130,7 +130,7 @@ def correct(
     config: ConfigOption = None,
 ) -> None:
     """Put a mail's category or account right, or confirm it (--right); it is kept, and learned from."""
-    from triaged.wire import rules_and_templates
+    from triaged.loading import rules_and_templates
 
     loaded = config_of(config)
     if category is None and account is None and not right:

@@ -89,7 +89,7 @@ class _Outcome:
 
 def train_from_log(config: Config, asked: Asked) -> None:
     """Train a challenger, measure it, promote it if nothing speaks against it, and write down what came of it."""
-    from triaged.wire import build_playbook
+    from triaged.loading import build_playbook
 
     if asked.by_timer:  # it must slow no mail down, and end before the worker lacks memory
         os.nice(LOWEST_PRIORITY)
@@ -98,7 +98,7 @@ def train_from_log(config: Config, asked: Asked) -> None:
     playbook = build_playbook(config, dry=True)
     with reader_of(config) as reader:
         lessons = _lessons(reader, playbook, quick=asked.quick)
-    base, rules_dir = base_of(config, playbook), config.path(config.service.rules_dir)
+    base = base_of(config, playbook)
     made = ""
     with _bar(quiet=asked.as_json) as progress:
         build = _build(base.folder, playbook, asked, progress)
@@ -110,13 +110,12 @@ def train_from_log(config: Config, asked: Asked) -> None:
                     site=lessons.site,
                     build=build,
                     folder=Path(folder),
-                    rules_dir=rules_dir,
                     progress=progress,
                 )
             if len(trial.against) == 0 and not asked.dry_run:
                 with shelf.draft(config.state_dir) as folder:
                     made = build([*lessons.shipped, *lessons.site], folder)
-                    trial = dataclasses.replace(trial, against=examples_lost(playbook, load(folder), rules_dir))
+                    trial = dataclasses.replace(trial, against=examples_lost(playbook, load(folder)))
                     if len(trial.against) == 0:
                         _promote(config, folder, made, _Outcome(asked, trial, lessons, base.name))
         except ValueError as error:
@@ -147,7 +146,7 @@ def _build(base: Path | None, playbook: Playbook, asked: Asked, progress: Any) -
     from triaged.classify.adapt import adapt, recalibrate
     from triaged.learning import rule_evidence
 
-    make, evidence = recalibrate if asked.quick else adapt, rule_evidence(playbook.rules, playbook.phrases)
+    make, evidence = recalibrate if asked.quick else adapt, rule_evidence(playbook.rules, playbook.sought)
     return lambda rows, out: make(base, rows, out=out, rule_evidence=evidence, progress=progress)
 
 
@@ -288,7 +287,7 @@ def _print_models(out: Console, rows: Sequence[dict[str, Any]], problem: str) ->
 @model_app.command("use", epilog="Example: triaged model use shipped")
 def model_use(name: NameArgument, config: ConfigOption = None) -> None:
     """Put a model to use, an earlier one or the one that ships; a worker that runs takes it within seconds."""
-    from triaged.wire import build_playbook
+    from triaged.loading import build_playbook
 
     loaded = config_of(config)
     model, now, who = _model(loaded, name), datetime.now(UTC), getpass.getuser()
@@ -310,7 +309,8 @@ def model_compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare two models on labelled mails, and say what the first would change about past mail; touches nothing."""
-    from triaged.wire import build_playbook, log_path
+    from triaged.loading import build_playbook
+    from triaged.wire import log_path
 
     loaded, begin = config_of(config), datetime.now(UTC) - span_of(since)
     candidate = _model(loaded, name)

@@ -137,7 +137,7 @@ def _retry(
     config: Config, process: TriageProcess, rules: Loaded, row: QuarantinedRow, raw: Raw | str, out: Console
 ) -> bool:
     """Whether the mail could be read; says what came of it."""
-    from triaged.worker.triage import Triaged
+    from triaged.worker.triage import Triaged, keep_loaded
 
     if isinstance(raw, str):
         out.print(f"{row.id}: cannot be tried again: {raw}", markup=False, soft_wrap=True)
@@ -149,8 +149,9 @@ def _retry(
             still_unreadable(log, row.id, cause=result.cause, now=now)
             out.print(f"{row.id}: still cannot be read: {result.cause}", markup=False, soft_wrap=True)
             return False
-        log.keep_rule_set(rules.rules_id, rules.files, now=now)
-        mended = mend(log, row.id, result.message, result.decision, who=getpass.getuser(), now=now)
+        keep_loaded(log, rules, now=now)
+        decided = (result.message, result.decision, result.background)
+        mended = mend(log, row.id, *decided, who=getpass.getuser(), now=now)
     out.print(f"{row.id}: {_mended_words(config, mended)}", markup=False, soft_wrap=True)
     return True
 
@@ -168,7 +169,8 @@ def _mended_words(config: Config, mended: Mended | None) -> str:
 
 
 def _process(config: Config) -> TriageProcess:
-    from triaged.wire import build_playbook, list_path, log_path
+    from triaged.loading import build_playbook, list_path
+    from triaged.wire import log_path
     from triaged.worker.triage import Limits, TriageProcess
 
     return TriageProcess(

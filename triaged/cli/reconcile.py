@@ -141,8 +141,8 @@ def _named(config: Config, name: str, keys: Sequence[str]) -> Iterator[tuple[str
     """Sender and subject of messages on the server."""
     if len(keys) == 0:
         return
+    from triaged.loading import border_of
     from triaged.mail.parse import parse
-    from triaged.wire import border_of
 
     box = mailbox_object(config, name)
     try:

@@ -53,8 +53,9 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="Do what there is, then end.")] = False,
 ) -> None:
     """Watch the mailboxes and do the work until SIGTERM; SIGHUP loads rules and templates anew."""
+    from triaged.loading import written_problems
     from triaged.log.alerts import has_run
-    from triaged.wire import log_path, parts_of, state_problems, unreachable, written_problems
+    from triaged.wire import log_path, parts_of, state_problems, unreachable
     from triaged.worker.service import Service
 
     loaded = config_of(config)

@@ -79,9 +79,9 @@ def alerts_watch(config: ConfigOption = None) -> None:
 
 def tell(config: Config, subject: str, text: str) -> None:
     """Send it over every channel; the command fails unless all took it."""
-    from triaged.wire import notifier_of, settings_problems
+    from triaged.wire import alert_problems, notifier_of
 
-    problems = [problem for problem in settings_problems(config) if problem.where == "alerts"]
+    problems = tuple(alert_problems(config))
     if len(problems) > 0:
         fail("; ".join(problem.what for problem in problems))
     notifier, out = notifier_of(config), terminal.console()

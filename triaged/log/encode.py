@@ -8,11 +8,15 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from triaged.classify.verdict import Calibration
 from triaged.decision import Decision, Effect
 from triaged.model import Message
+from triaged.playbook import Background
 
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
 DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)
+BACKGROUND: TypeAdapter[Background] = TypeAdapter(Background)
+CALIBRATION: TypeAdapter[Calibration] = TypeAdapter(Calibration)
 EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="kind")])
 
 

@@ -128,7 +128,7 @@ def clear(log: Log, rows: Sequence[int], *, event: str, why: str, now: datetime)
     found = log.db.execute(f"SELECT id, decision FROM decision WHERE message {these}", wanted).fetchall()  # noqa: S608
     for row, text in found:
         bare = DECISION.dump_json(_bare(DECISION.validate_json(text))).decode()
-        log.db.execute("UPDATE decision SET decision = ? WHERE id = ?", (bare, row))
+        log.db.execute("UPDATE decision SET decision = ?, background = '' WHERE id = ?", (bare, row))
     for statement in (
         "DELETE FROM octets WHERE message",
         "UPDATE effect SET payload = '{}', detail = '' WHERE message",

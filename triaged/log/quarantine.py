@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 
 from triaged.decision import Decision
-from triaged.log.encode import DECISION, from_ms, to_ms
+from triaged.log.encode import from_ms, to_ms
 from triaged.log.keep import reindexed
 from triaged.log.read import Reader
-from triaged.log.store import Log, _message_row
+from triaged.log.store import Log, _message_row, decision_row
 from triaged.model import Locator, Message, Raw
+from triaged.playbook import Background
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,9 @@ def still_unreadable(log: Log, row: int, *, cause: str, now: datetime) -> None:
     log.event("quarantine.retried", cause, message=row, now=now)
 
 
-def mend(log: Log, row: int, message: Message, decision: Decision, *, who: str, now: datetime) -> Mended | None:
+def mend(
+    log: Log, row: int, message: Message, decision: Decision, background: Background, *, who: str, now: datetime
+) -> Mended | None:
     """A quarantined mail could be read: its row becomes a triaged one with decision and effects, as any mail's.
 
     If a copy of it was logged meanwhile, all that is known of this row (places, events, effects) moves to the copy's
@@ -111,11 +113,7 @@ def mend(log: Log, row: int, message: Message, decision: Decision, *, who: str, 
     with reindexed(log, [row]):
         names = ", ".join(f"{name} = ?" for name in fields)
         log.db.execute(f"UPDATE message SET {names} WHERE id = ?", (*fields.values(), row))  # noqa: S608 - ours
-    bare = DECISION.dump_json(dataclasses.replace(decision, effects=())).decode()
-    log.db.execute(
-        "INSERT INTO decision (message, decided_at, model_id, rules_id, decision) VALUES (?, ?, ?, ?, ?)",
-        (row, to_ms(decision.decided_at), decision.verdict.model_id, decision.verdict.rules_id, bare),
-    )
+    log.insert("decision", {"message": row, **decision_row(decision, background)})
     log.event("mended", f"it could be read after all; by {who}", message=row, now=now)
     log.event("triaged", ", ".join(decision.verdict.chosen) or "other", message=row, now=now)
     log._plan(row, decision.effects, now)

@@ -12,9 +12,10 @@ from typing import Any
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
 
 from triaged.decision import Decision
-from triaged.log.encode import DECISION, MESSAGE, from_ms, to_ms
+from triaged.log.encode import BACKGROUND, DECISION, MESSAGE, from_ms, to_ms
 from triaged.log.schema import newest
-from triaged.model import Account, Contact, Contract, Message, Trend
+from triaged.model import Account, Contact, Contract, Locator, Message, Trend
+from triaged.playbook import Background
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,18 @@ class Reader:
         row = self.select(_TREND, values | {"account": account_id})[0]
         return Trend(row[0] or 0.0, row[1], row[2] or 0.0, row[3], row[4])
 
+    def open_items(self, account_id: str, *, before: datetime) -> int:
+        """Mails of an account, of the 120 days before a moment, that wait for an answer: one is due and nobody has said
+        that it is done."""
+        span = (to_ms(before - RECENT - EARLIER), to_ms(before))
+        return int(
+            self.select(
+                "SELECT count(*) FROM message WHERE account_id = ? AND received_at >= ? AND received_at < ? "
+                "AND due_at IS NOT NULL AND done_at IS NULL AND automatic = 'person'",
+                (account_id, *span),
+            )[0][0]
+        )
+
     def accounts_revision(self) -> int:
         """Grows with every change of the accounts."""
         return int(self.select("SELECT value FROM meta WHERE name = 'accounts_revision'")[0][0])
@@ -325,6 +338,22 @@ class Reader:
         """The mail as it was read; None when it is quarantined or unknown."""
         rows = self.select("SELECT parsed FROM message WHERE id = ? AND parsed <> ''", (message,))
         return MESSAGE.validate_json(rows[0][0]) if rows else None
+
+    def background(self, message: int) -> Background | None:
+        """What was known of a mail when it was decided about last; None when that was not kept or is no longer."""
+        rows = self.select(
+            "SELECT background FROM decision WHERE message = ? ORDER BY id DESC LIMIT 1",
+            (message,),
+        )
+        return BACKGROUND.validate_json(rows[0][0]) if rows and rows[0][0] != "" else None
+
+    def locator(self, message: int) -> Locator | None:
+        """Where a mail lay when it was first seen; None when nobody knows."""
+        rows = self.select(
+            "SELECT mailbox, folder, key FROM locator WHERE message = ? ORDER BY seen_at, folder, key LIMIT 1",
+            (message,),
+        )
+        return Locator(*rows[0]) if rows else None
 
     def readable_since(self, since: datetime) -> list[tuple[int, str]]:
         """Row and mailbox of every mail received since then whose text is there, newest first; no canaries."""

@@ -6,6 +6,8 @@ that anyone may read the log with `sqlite-utils` or `datasette`.
 
 from __future__ import annotations
 
+import json
+
 from sqlite_utils import Database, Migrations
 
 from triaged.errors import Permanent
@@ -327,6 +329,44 @@ def m006_learn(db: Database) -> None:
         db.execute(statement)
     for what in ("UPDATE", "DELETE"):
         db.execute(_APPEND_ONLY.format(what=what))
+
+
+_RULES = """
+ALTER TABLE decision ADD COLUMN background TEXT NOT NULL DEFAULT '';
+                                          -- JSON of playbook.Background; '' where it cannot be made again
+CREATE TABLE setting (                    -- what else decided, whole: configurations and calibrations of models
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,                   -- config | calibration
+    told TEXT NOT NULL,                   -- JSON
+    first_used_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE rule_use (                   -- each time that another rule set began to decide; never changed
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    rules_id TEXT NOT NULL REFERENCES rule_set (rules_id),
+    how TEXT NOT NULL,                    -- started | saved | loaded | restored
+    who TEXT NOT NULL,
+    why TEXT NOT NULL
+) STRICT;
+ALTER TABLE message ADD COLUMN assigned TEXT NOT NULL DEFAULT '';
+                                          -- the person who is to see to it; '' for nobody
+ALTER TABLE message ADD COLUMN done_at INTEGER;
+                                          -- when a person said that nothing more is owed for it
+"""
+
+
+@migrations()
+def m007_rules(db: Database) -> None:
+    """What is needed to make a decision again, and when which rules decided; rule sets hold templates and lists too."""
+    for statement in _statements(_RULES):
+        db.execute(statement)
+    for rules_id, files in db.execute("SELECT rules_id, files FROM rule_set").fetchall():
+        named = {f"rules/{name}": text for name, text in json.loads(files).items()}
+        db.execute("UPDATE rule_set SET files = ? WHERE rules_id = ?", (json.dumps(named), rules_id))
+    db.execute(
+        "INSERT INTO rule_use (at, rules_id, how, who, why) SELECT first_used_at, rules_id, 'started', '', '' "
+        "FROM rule_set ORDER BY first_used_at"
+    )
 
 
 def newest() -> str:

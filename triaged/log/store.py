@@ -22,11 +22,12 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite
 
 from triaged.decision import AskPerson, BookCall, Decision, Effect, FileMessage, Outcome, Planned
 from triaged.errors import Permanent
-from triaged.log.encode import DECISION, EFFECT, MESSAGE, from_ms, to_ms
+from triaged.log.encode import BACKGROUND, DECISION, EFFECT, MESSAGE, from_ms, to_ms
 from triaged.log.limits import Caps, Limits, Start
 from triaged.log.rights import make_private
 from triaged.log.schema import migrations, refuse_newer
 from triaged.model import Bounce, Locator, Message, Raw
+from triaged.playbook import Background
 
 BUSY_TIMEOUT_S = 30.0
 
@@ -144,11 +145,19 @@ class Log:
     # --- mail ---
 
     def record(
-        self, message: Message, decision: Decision, locator: Locator, *, now: datetime, drawn: bool = False
+        self,
+        message: Message,
+        decision: Decision,
+        locator: Locator,
+        *,
+        now: datetime,
+        background: Background | None = None,
+        drawn: bool = False,
     ) -> Recorded:
         """Write a mail, its decision and its effects; a mail that is there already only gets a further locator.
 
-        drawn: for review (see `labels.is_drawn`).
+        background: None when it was not kept, and then nobody can make the decision again. drawn: for review (see
+        `labels.is_drawn`).
         """
         if (row := self._row_of(message.key)) is not None:
             if self._locate(locator, row, now):
@@ -159,16 +168,7 @@ class Log:
         verdict = decision.verdict
         row = self.insert("message", {**_message_row(message, decision, locator.mailbox, now), "drawn": int(drawn)})
         self._locate(locator, row, now)
-        self.insert(
-            "decision",
-            {
-                "message": row,
-                "decided_at": to_ms(decision.decided_at),
-                "model_id": verdict.model_id,
-                "rules_id": verdict.rules_id,
-                "decision": DECISION.dump_json(dataclasses.replace(decision, effects=())).decode(),
-            },
-        )
+        self.insert("decision", {"message": row, **decision_row(decision, background)})
         self.event("triaged", ", ".join(verdict.chosen) or "other", message=row, now=now)
         if message.bounce is not None:
             self._came_back(message.bounce, now)
@@ -221,12 +221,6 @@ class Log:
             "INSERT INTO cursor VALUES (?, ?, ?, ?) "
             "ON CONFLICT (mailbox, folder) DO UPDATE SET key = excluded.key, changed_at = excluded.changed_at",
             (mailbox, folder, key, to_ms(now)),
-        )
-
-    def keep_rule_set(self, rules_id: str, files: Iterable[tuple[str, str]], *, now: datetime) -> None:
-        """Keep the rule files by the set's id, so that decisions can be explained by the rules of their day."""
-        self.db.execute(
-            "INSERT OR IGNORE INTO rule_set VALUES (?, ?, ?)", (rules_id, json.dumps(dict(files)), to_ms(now))
         )
 
     # --- effects ---
@@ -399,6 +393,17 @@ class Log:
         )
 
 
+def decision_row(decision: Decision, background: Background | None) -> dict[str, Any]:
+    """A row of the table `decision`, without the mail's number."""
+    return {
+        "decided_at": to_ms(decision.decided_at),
+        "model_id": decision.verdict.model_id,
+        "rules_id": decision.verdict.rules_id,
+        "decision": DECISION.dump_json(dataclasses.replace(decision, effects=())).decode(),
+        "background": BACKGROUND.dump_json(background).decode() if background is not None else "",
+    }
+
+
 def _external_id(effect: Effect) -> str:
     match effect:
         case BookCall():
@@ -433,6 +438,7 @@ def _message_row(message: Message, decision: Decision, mailbox: str, now: dateti
         "complaint": verdict.score("complaint") if message.automatic.by == "person" else None,
         "chasing": int("chasing" in decision.risk.signals),
         "risk": decision.risk.score,
+        "assigned": decision.assigned,
         "new_text": message.new_text,
         "parsed": MESSAGE.dump_json(message).decode(),
     }

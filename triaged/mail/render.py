@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from triaged.decision import WHEN
 from triaged.errors import ConfigError, Permanent, Problem
-from triaged.mail.template import MAX_SOURCE_CHARACTERS, Template, fill, read_template
+from triaged.mail.template import Template, fill, read_template
 
 MAX_VALUE_CHARACTERS = 1_000
 """What is put in for one variable; a longer subject or name is cut."""
@@ -69,24 +68,27 @@ class Rendered:
     html: str
 
 
-def load_templates(folder: Path) -> Templates:
-    """Read and check every `*.txt` of a folder and its layout.html. Raises: ConfigError with every problem."""
+def load_templates(files: Mapping[str, bytes]) -> Templates:
+    """Read and check every template and the layout, handed over as octets by name. Raises: ConfigError."""
     problems: list[Problem] = []
     subjects: dict[str, Template] = {}
     bodies: dict[str, Template] = {}
-    for path in sorted(folder.glob("*.txt")):
+    for name in sorted(each for each in files if each.endswith(".txt")):
         try:
-            subjects[path.stem], bodies[path.stem] = _load(path)
+            subjects[name[: -len(".txt")]], bodies[name[: -len(".txt")]] = _load(name, files[name])
         except ConfigError as error:
             problems.extend(error.problems)
-    missing = [name for name in NEEDED if name not in bodies and not any(p.where.startswith(name) for p in problems)]
-    problems.extend(Problem(f"{folder.name}/{name}.txt", "is missing; the service needs it") for name in missing)
+    missing = [name for name in NEEDED if name not in bodies and f"{name}.txt" not in files]
+    problems.extend(Problem(f"templates/{name}.txt", "is missing; the service needs it") for name in missing)
     layout = None
-    try:
-        source = _read(folder / LAYOUT)
-        layout = read_template(source, name=LAYOUT, variables=_LAYOUT_VARIABLES, lists=_LISTS, markup=True)
-    except ConfigError as error:
-        problems.extend(error.problems)
+    if LAYOUT not in files:
+        problems.append(Problem(f"templates/{LAYOUT}", "is missing; the service needs it"))
+    else:
+        try:
+            source = _text(LAYOUT, files[LAYOUT])
+            layout = read_template(source, name=LAYOUT, variables=_LAYOUT_VARIABLES, lists=_LISTS, markup=True)
+        except ConfigError as error:
+            problems.extend(error.problems)
     if layout is None or len(problems) > 0:
         raise ConfigError(tuple(problems))
     return Templates(subjects, bodies, layout)
@@ -132,27 +134,21 @@ def _plain(name: str, value: str) -> str:
     return words if name == "when" else _MARK.sub(r"\g<0> ", words)
 
 
-def _load(path: Path) -> tuple[Template, Template]:
-    text = _read(path)
+def _load(name: str, octets: bytes) -> tuple[Template, Template]:
+    text = _text(name, octets)
     head, _, body = text.partition("\n")
     if not head.lower().startswith("subject:") or head.partition(":")[2].strip() == "":
-        raise ConfigError((Problem(f"{path.name}:1", "must begin with a line 'Subject: …'"),))
-    known = VARIABLES.get(path.stem.split(".")[0], ACKNOWLEDGEMENT)
+        raise ConfigError((Problem(f"{name}:1", "must begin with a line 'Subject: …'"),))
+    known = VARIABLES.get(name.split(".")[0], ACKNOWLEDGEMENT)
     head = head.partition(":")[2].strip()
-    subject = read_template(head, name=path.name, variables=known, lists=_LISTS)
+    subject = read_template(head, name=name, variables=known, lists=_LISTS)
     first_line = text.count("\n") - body.lstrip("\n").count("\n") + 1
-    return subject, read_template(
-        body.lstrip("\n"), name=path.name, variables=known, lists=_LISTS, first_line=first_line
-    )
+    return subject, read_template(body.lstrip("\n"), name=name, variables=known, lists=_LISTS, first_line=first_line)
 
 
-def _read(path: Path) -> str:
+def _text(name: str, octets: bytes) -> str:
     try:
-        with path.open("rb") as file:
-            octets = file.read(4 * MAX_SOURCE_CHARACTERS + 1)
-        text = octets.decode("utf-8-sig").replace("\r\n", "\n")
-    except OSError as error:
-        raise ConfigError((Problem(path.name, f"cannot be read: {error.strerror}"),)) from None
-    except UnicodeDecodeError:
-        raise ConfigError((Problem(path.name, "is not UTF-8 text; save the file as UTF-8"),)) from None
-    return text
+        return octets.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = octets[: error.start].count(b"\n") + 1
+        raise ConfigError((Problem(f"{name}:{line}", "is not UTF-8 text; save the file as UTF-8"),)) from None

@@ -2,241 +2,113 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from typing import Any
 
-from triaged.errors import Problem
+from triaged.rules.conditions import NAME, names, read_conditions, signals
 from triaged.rules.grammar import (
-    CONDITIONS,
+    EXPECTED,
     NEEDS_VERDICT,
     NO_TEMPLATE,
     OTHER,
     PRIORITIES,
-    ROLES,
     CallWish,
+    Circumstances,
     Condition,
     Example,
     Rule,
     SendPolicy,
     Then,
-    is_span,
     parse_send,
     plain,
 )
-from triaged.tomlfile import Place, TomlFile, did_you_mean
+from triaged.rules.values import (
+    Known,
+    Spot,
+    choice,
+    no_other_keys,
+    one_of,
+    shown,
+    span,
+    texts,
+    whole_number,
+    words,
+    yes_no,
+)
 
 MIN_WEIGHT, MAX_WEIGHT = 0.01, 0.99
 """0 and 1 would be certainty: no other evidence could ever speak against it."""
 MIN_CALL_MIN, MAX_CALL_MIN = 5, 480
 """Minutes of a call; eight hours is a working day."""
-SPAN_EXAMPLES = "'30 minutes', '4 business hours', '1 business day' or '2h'"
 
-_BOUND = re.compile(r"(>=|<=|>|<)\s*(0(?:\.\d+)?|1(?:\.0+)?|\.\d+)")
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+RULE_KEYS = ("name", "because", "enabled", "from_date", "to_date", "when", "unless", "then", "example")
+THEN_KEYS = (
+    *("suggests", "signals", "priority", "acknowledge", "send", "call", "escalate", "assign", "notify"),
+    *("file", "tag", "due", "stop"),
+)
+EXAMPLE_KEYS = (
+    *("mail", "file", "subject", "from", "account", "tier", "manager", "contract_ends", "open_items"),
+    *("received", "is_reply", "attachment", "gives", "not"),
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What exists outside the rule files: template names, and people's ids with the roles."""
-
-    templates: frozenset[str]
-    people: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """A place in a file, and the list that what is wrong there is added to."""
-
-    file: TomlFile
-    place: Place
-    problems: list[Problem]
-
-    def at(self, *parts: str | int) -> Spot:
-        """A place further in."""
-        return Spot(self.file, self.place + parts, self.problems)
-
-    @property
-    def where(self) -> str:
-        """`file:line`."""
-        return self.file.where(self.place)
-
-    def wrong(self, what: str) -> None:
-        """Add a problem."""
-        self.problems.append(Problem(self.where, what))
+Weights = tuple[tuple[str, float], ...]
 
 
 def check_rule(table: Mapping[str, Any], spot: Spot, known: Known) -> Rule:
     """Read one rule; a part that is wrong is reported to `spot` and left out of what is returned."""
-    _no_other_keys(table, spot, ("name", "because", "enabled", "when", "unless", "then", "example"), "a rule")
-    name = _words(table, "name", spot)
+    no_other_keys(table, spot, RULE_KEYS, "a rule")
+    name = words(table, "name", spot)
     if "name" not in table:
         spot.wrong('has no name; add name = "…", it is shown wherever the rule acts')
-    when = _conditions(table.get("when", {}), spot.at("when"), known)
-    unless = _conditions(table.get("unless", {}), spot.at("unless"), known)
-    suggests, signals, then = _then(table, spot, known)
-    if suggests or signals:
+    when = read_conditions(table.get("when", {}), spot.at("when"), known)
+    unless = read_conditions(table.get("unless", {}), spot.at("unless"), known)
+    suggests, gives_signals, then = _then(table, spot, known)
+    if suggests or gives_signals:
         does = "suggests" if suggests else "signals"
         _check_evidence(when, unless, spot, does)
         if table.get("when", {}) == {}:
             spot.wrong(f'{does} something for every mail; add a condition, for example when.says = "…"')
     return Rule(
         name=name,
-        because=_words(table, "because", spot),
+        because=words(table, "because", spot),
         source=spot.where,
-        enabled=_yes_no(table, "enabled", spot, default=True),
-        when=when,
+        enabled=yes_no(table, "enabled", spot, default=True),
+        when=(*when, *_days(table, spot)),
         unless=unless,
         suggests=suggests,
-        signals=signals,
+        signals=gives_signals,
         then=then,
         examples=_examples(table.get("example", []), spot.at("example"), known),
     )
 
 
-# --- when and unless ---------------------------------------------------------------------------------------
+def _days(table: Mapping[str, Any], spot: Spot) -> tuple[Condition, ...]:
+    """From which day to which a rule counts, both included, as conditions of its own."""
+    found = {}
+    for key in ("from_date", "to_date"):
+        day = _day(table[key], spot.at(key)) if key in table else None
+        if day is not None:
+            found[key] = day
+    if len(found) == 2 and found["to_date"] < found["from_date"]:
+        spot.at("to_date").wrong(
+            f"the rule ends on {found['to_date']}, before it begins on {found['from_date']}, so it could never hold"
+        )
+    return tuple(Condition(key, (day.isoformat(),)) for key, day in found.items())
 
 
-def _conditions(table: Any, spot: Spot, known: Known) -> tuple[Condition, ...]:
-    side = str(spot.place[-1])
-    if not isinstance(table, dict):
-        spot.wrong(f'{side} needs to say what it looks at, for example {side}.says = "cancel our contract"')
-        return ()
-    found = []
-    for key, value in table.items():
-        here = spot.at(key)
-        if key not in CONDITIONS:
-            here.wrong(f"there is no condition '{side}.{key}'{did_you_mean(key, CONDITIONS)}{_all(CONDITIONS)}")
-            continue
-        values = _VALUES[key](value, here, known) if key in _VALUES else _texts(value, here)
-        if values:
-            found.append(Condition(key, values))
-    return tuple(found)
-
-
-def _texts(value: Any, spot: Spot, _known: Known | None = None) -> tuple[str, ...]:
-    """A text or a list of texts, made plain; () when something is wrong."""
-    items = value if isinstance(value, list) else [value]
-    label = _label(spot)
-    if len(items) == 0:
-        spot.wrong(f"{label} is an empty list, so it could never hold; name something or take the line out")
-    elif not all(isinstance(item, str) for item in items):
-        spot.wrong(f'{label} must be a text in "quotes" or a list of texts, not {_shown(value)}')
-    elif any(plain(item) == "" for item in items):
-        spot.wrong(f"{label} holds an empty text; take it out")
-    else:
-        return tuple(dict.fromkeys(plain(item) for item in items))
-    return ()
-
-
-def _phrases(value: Any, spot: Spot, _known: Known) -> tuple[str, ...]:
-    phrases = _texts(value, spot)
-    for phrase in phrases:
-        if "*" in phrase:
-            spot.wrong(f"'{phrase}': a phrase is plain words, '*' means nothing in it; write each form out")
-            return ()
-        if not any(char.isalnum() for char in phrase):
-            spot.wrong(f"'{phrase}' holds no word")
-            return ()
-    return phrases
-
-
-def _addresses(value: Any, spot: Spot, _known: Known) -> tuple[str, ...]:
-    patterns = _texts(value, spot)
-    for pattern in patterns:
-        if "@" not in pattern and "*" not in pattern:
-            hint = f"; for everybody there write '*@{pattern}'" if "." in pattern else ""
-            spot.wrong(f"'{pattern}' is not an address{hint}")
-            return ()
-    return patterns
-
-
-def _categories(value: Any, spot: Spot, _known: Known, *, kind: str = "category") -> tuple[str, ...]:
-    """Names only; whether they exist is known when all files are read."""
-    names = _texts(value, spot)
-    for name in names:
-        if _NAME.fullmatch(name) is None:
-            spot.wrong(f"'{name}' cannot be a {kind}; use letters, digits, '-' and '_'")
-            return ()
-    return names
-
-
-def _signals(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:
-    return _categories(value, spot, known, kind="signal")
-
-
-def _bounds(value: Any, spot: Spot, _known: Known) -> tuple[str, ...]:
-    what = str(spot.place[-1])
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        near = value / 100 if value > 1 else value
-        spot.wrong(f'write the {what} with a sign and in quotes, for example ">= {near:g}"')
-        return ()
-    bounds = []
-    for text in _texts(value, spot):
-        found = _BOUND.fullmatch(text)
-        if found is None:
-            spot.wrong(f"'{text}' is not a {what}; write for example \">= 0.8\" ({what}s go from 0 to 1)")
-            return ()
-        bounds.append(f"{found[1]} {float(found[2]):g}")
-    return tuple(bounds)
-
-
-def _truth(value: Any, spot: Spot, _known: Known) -> tuple[str, ...]:
-    if not isinstance(value, bool):
-        spot.wrong(f"{_label(spot)} must be true or false, without quotes, not {_shown(value)}")
-        return ()
-    return ("true" if value else "false",)
-
-
-def _attachments(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:
-    return _truth(value, spot, known) if isinstance(value, bool) else _texts(value, spot)
-
-
-def _languages(value: Any, spot: Spot, _known: Known) -> tuple[str, ...]:
-    names = _texts(value, spot)
-    for name in names:
-        if re.fullmatch("[a-z]{2}", name) is None:
-            spot.wrong(f"'{name}' is not a language code; write two letters: en, de, fr, es")
-            return ()
-    return names
-
-
-def _people(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:
-    return tuple(name for name in _texts(value, spot) if _one_of(name, spot, known.people - ROLES, "person"))
-
-
-def _by(value: Any, spot: Spot, _known: Known) -> tuple[str, ...]:
-    if isinstance(value, bool):
-        spot.wrong('automatic is one of "person", "hold", "machine"; for any machine write ["hold", "machine"]')
-        return ()
-    kinds = ("person", "hold", "machine")
-    return tuple(name for name in _texts(value, spot) if _one_of(name, spot, kinds, "kind of sender"))
-
-
-_VALUES: Mapping[str, Callable[[Any, Spot, Known], tuple[str, ...]]] = {
-    "says": _phrases,
-    "from": _addresses,
-    "to": _addresses,
-    "manager": _people,
-    "category": _categories,
-    "score": _bounds,
-    "sure": _truth,
-    "is_reply": _truth,
-    "language": _languages,
-    "attachment": _attachments,
-    "automatic": _by,
-    "signal": _signals,
-    "risk": _bounds,
-}
+def _day(value: Any, spot: Spot) -> date | None:
+    """A day, as TOML has it or in quotes."""
+    if type(value) is date:
+        return value
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        spot.wrong(f"{spot.place[-1]} must be a day such as 2026-12-31, not {shown(value)}")
+        return None
 
 
 # --- then --------------------------------------------------------------------------------------------------
-
-_THEN = ("suggests", "signals", "priority", "acknowledge", "send", "call", "escalate", "file", "tag", "due", "stop")
-
-Weights = tuple[tuple[str, float], ...]
 
 
 def _then(table: Mapping[str, Any], spot: Spot, known: Known) -> tuple[Weights, Weights, Then]:
@@ -245,21 +117,27 @@ def _then(table: Mapping[str, Any], spot: Spot, known: Known) -> tuple[Weights, 
     if not isinstance(then, dict) or len(then) == 0:
         here.wrong('does nothing; add for example then.suggests = { request = 0.7 } or then.priority = "high"')
         return (), (), Then()
-    _no_other_keys(then, here, _THEN, "then")
+    no_other_keys(then, here, THEN_KEYS, "then")
     suggests = _weights(then["suggests"], here.at("suggests"), "category") if "suggests" in then else ()
-    signals = _weights(then["signals"], here.at("signals"), "signal") if "signals" in then else ()
+    gives_signals = _weights(then["signals"], here.at("signals"), "signal") if "signals" in then else ()
     sets = Then(
-        priority=_choice(then, "priority", here, PRIORITIES, "priority"),
-        acknowledge=_choice(then, "acknowledge", here, known.templates | {NO_TEMPLATE}, "template"),
+        priority=choice(then, "priority", here, PRIORITIES, "priority"),
+        acknowledge=choice(then, "acknowledge", here, known.templates | {NO_TEMPLATE}, "template"),
         send=_send(then, here),
         call=_call(then["call"], here.at("call"), known) if "call" in then else None,
-        escalate=_choice(then, "escalate", here, known.people, "person"),
-        file=_words(then, "file", here) or None,
-        due=_span(then, "due", here),
-        tags=_texts(then["tag"], here.at("tag")) if "tag" in then else (),
-        stop=_yes_no(then, "stop", here, default=False),
+        escalate=choice(then, "escalate", here, known.people, "person"),
+        assign=choice(then, "assign", here, known.people, "person"),
+        file=words(then, "file", here) or None,
+        due=span(then, "due", here),
+        tags=texts(then["tag"], here.at("tag"), known) if "tag" in then else (),
+        notify=_people(then["notify"], here.at("notify"), known) if "notify" in then else (),
+        stop=yes_no(then, "stop", here, default=False),
     )
-    return suggests, signals, sets
+    return suggests, gives_signals, sets
+
+
+def _people(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:
+    return tuple(name for name in texts(value, spot, known) if one_of(name, spot, known.people, "person"))
 
 
 def _weights(value: Any, spot: Spot, kind: str) -> Weights:
@@ -273,10 +151,10 @@ def _weights(value: Any, spot: Spot, kind: str) -> Weights:
         name, here = plain(key), spot.at(key)
         if kind == "category" and name == OTHER:
             here.wrong("'other' cannot be suggested; it is what remains when nothing else applies")
-        elif _NAME.fullmatch(name) is None:
+        elif NAME.fullmatch(name) is None:
             here.wrong(f"'{key}' cannot be a {kind}; use letters, digits, '-' and '_'")
         elif isinstance(weight, bool) or not isinstance(weight, int | float):
-            here.wrong(f"the weight of '{key}' must be a number like 0.7, without quotes, not {_shown(weight)}")
+            here.wrong(f"the weight of '{key}' must be a number like 0.7, without quotes, not {shown(weight)}")
         elif not MIN_WEIGHT <= weight <= MAX_WEIGHT:
             near = f"; did you mean {weight / 100:g}?" if 1 < weight < 100 else ""
             here.wrong(f"the weight of '{key}' must lie between {MIN_WEIGHT} and {MAX_WEIGHT}, not {weight}{near}")
@@ -297,7 +175,7 @@ def _check_evidence(when: tuple[Condition, ...], unless: tuple[Condition, ...], 
 
 
 def _send(then: Mapping[str, Any], spot: Spot) -> SendPolicy | None:
-    text = _words(then, "send", spot)
+    text = words(then, "send", spot)
     if text == "":
         return None
     try:
@@ -312,17 +190,15 @@ def _call(value: Any, spot: Spot, known: Known) -> CallWish | None:
         spot.wrong('write then.call = { with = "account manager", within = "1 business day", minutes = 30 }')
         return None
     before = len(spot.problems)
-    _no_other_keys(value, spot, ("with", "within", "minutes"), "then.call")
-    with_ = _choice(value, "with", spot, known.people, "person")
-    within = _span(value, "within", spot)
-    minutes = value.get("minutes", 30)
+    no_other_keys(value, spot, ("with", "within", "minutes"), "then.call")
+    with_ = choice(value, "with", spot, known.people, "person")
+    within = span(value, "within", spot)
     for key in ("with", "within"):
         if key not in value:
             example = "account manager" if key == "with" else "1 business day"
             spot.wrong(f'then.call does not say {key}; add {key} = "{example}"')
-    if type(minutes) is not int or not MIN_CALL_MIN <= minutes <= MAX_CALL_MIN:
-        spot.at("minutes").wrong(f"minutes must be a whole number from {MIN_CALL_MIN} to {MAX_CALL_MIN}")
-    elif with_ is not None and within is not None and len(spot.problems) == before:
+    minutes = whole_number(value, "minutes", spot, least=MIN_CALL_MIN, most=MAX_CALL_MIN, default=30)
+    if with_ is not None and within is not None and len(spot.problems) == before:
         return CallWish(with_, within, minutes)
     return None
 
@@ -338,96 +214,76 @@ def _examples(tables: Any, spot: Spot, known: Known) -> tuple[Example, ...]:
 
 
 def _example(table: Mapping[str, Any], spot: Spot, known: Known) -> Example:
-    _no_other_keys(table, spot, ("mail", "file", "subject", "from", "gives", "not"), "an example")
-    mail, file = _words(table, "mail", spot), _words(table, "file", spot)
+    no_other_keys(table, spot, EXAMPLE_KEYS, "an example")
+    mail, file = words(table, "mail", spot), words(table, "file", spot)
     if ("mail" in table) == ("file" in table):
         spot.wrong('an example needs either mail = "…" with the mail\'s text, or file = "…" with an .eml file\'s name')
     gives, never = table.get("gives", {}), table.get("not", {})
     if not isinstance(gives, dict) or not isinstance(never, dict) or len(gives) + len(never) == 0:
         spot.wrong('the example does not say what must come of it; add for example gives.category = "request"')
         gives, never = {}, {}
-    _no_other_keys(gives, spot.at("gives"), ("category", "signal", "priority", "acknowledge"), "gives")
-    _no_other_keys(never, spot.at("not"), ("category", "signal"), "not")
-    wanted, refused = spot.at("gives"), spot.at("not")
     return Example(
         source=spot.where,
         mail=mail,
         file=file,
-        subject=_words(table, "subject", spot),
-        sender=_words(table, "from", spot),
-        category=_categories(gives["category"], wanted.at("category"), known) if "category" in gives else None,
-        not_category=_categories(never["category"], refused.at("category"), known) if "category" in never else (),
-        priority=_choice(gives, "priority", wanted, PRIORITIES, "priority"),
-        acknowledge=_choice(gives, "acknowledge", wanted, known.templates | {NO_TEMPLATE}, "template"),
-        signal=_signals(gives["signal"], wanted.at("signal"), known) if "signal" in gives else (),
-        not_signal=_signals(never["signal"], refused.at("signal"), known) if "signal" in never else (),
+        subject=words(table, "subject", spot),
+        sender=words(table, "from", spot),
+        circumstances=_circumstances(table, spot),
+        gives=_expected(gives, spot.at("gives"), known),
+        never=_expected(never, spot.at("not"), known),
     )
 
 
-# --- single values -----------------------------------------------------------------------------------------
+def _circumstances(table: Mapping[str, Any], spot: Spot) -> Circumstances:
+    received = table.get("received")
+    if received is not None and (type(received) is not datetime or received.tzinfo is not None):
+        spot.at("received").wrong(
+            f"received must be a moment on your own clock, without quotes, such as 2026-12-01T18:30:00, "
+            f"not {shown(received)}"
+        )
+        received = None
+    return Circumstances(
+        account=words(table, "account", spot),
+        tier=plain(words(table, "tier", spot)),
+        manager=plain(words(table, "manager", spot)),
+        contract_ends=_day(table["contract_ends"], spot.at("contract_ends")) if "contract_ends" in table else None,
+        open_items=whole_number(table, "open_items", spot, least=0, most=9_999, default=0),
+        received=received,
+        is_reply=yes_no(table, "is_reply", spot, default=False),
+        attachment=words(table, "attachment", spot),
+    )
 
 
-def _words(table: Mapping[str, Any], key: str, spot: Spot) -> str:
-    """A text that is not empty; "" when it is absent or wrong."""
-    value = table.get(key)
-    if key not in table:
-        return ""
-    if not isinstance(value, str) or value.strip() == "":
-        spot.at(key).wrong(f'{key} must be a text in "quotes", not {_shown(value)}')
-        return ""
-    if key in ("name", "file", "send") and any(unicodedata.category(char) == "Cc" for char in value):
-        spot.at(key).wrong(f"{key} must be one line")
-        return ""
-    return value.strip()
+def _expected(table: Mapping[str, Any], spot: Spot, known: Known) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What must, or must not, come of an example, by field."""
+    no_other_keys(table, spot, EXPECTED, str(spot.place[-1]))
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for field, value in table.items():
+        if field not in EXPECTED:
+            continue
+        here = spot.at(field)
+        if field == "call":
+            if not isinstance(value, bool):
+                here.wrong(f"{here.label} must be true or false, without quotes, not {shown(value)}")
+            found.append((field, ("true" if value is True else "false",)))
+        elif values := _EXPECTED.get(field, texts)(value, here, known):
+            found.append((field, values))
+    return tuple(found)
 
 
-def _yes_no(table: Mapping[str, Any], key: str, spot: Spot, *, default: bool) -> bool:
-    value = table.get(key, default)
-    if isinstance(value, bool):
-        return value
-    spot.at(key).wrong(f"{key} must be true or false, without quotes, not {_shown(value)}")
-    return default
+def _of(kind: str, names_of: Callable[[Known], frozenset[str]]) -> Callable[[Any, Spot, Known], tuple[str, ...]]:
+    def read(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:
+        return tuple(word for word in texts(value, spot, known) if one_of(word, spot, names_of(known), kind))
+
+    return read
 
 
-def _choice(table: Mapping[str, Any], key: str, spot: Spot, known: Iterable[str], kind: str) -> str | None:
-    value = _words(table, key, spot)
-    found = plain(value)
-    return found if value != "" and _one_of(found, spot.at(key), known, kind) else None
-
-
-def _span(table: Mapping[str, Any], key: str, spot: Spot) -> str | None:
-    value = _words(table, key, spot)
-    span = plain(value)
-    if value == "" or is_span(span):
-        return span or None
-    spot.at(key).wrong(f"'{value}' is not a span of time; write for example {SPAN_EXAMPLES}")
-    return None
-
-
-def _one_of(word: str, spot: Spot, known: Iterable[str], kind: str) -> bool:
-    names = {plain(name) for name in known}
-    if word not in names:
-        spot.wrong(f"there is no {kind} '{word}'{did_you_mean(word, sorted(names))}{_all(sorted(names))}")
-    return word in names
-
-
-def _no_other_keys(table: Mapping[str, Any], spot: Spot, known: tuple[str, ...], what: str) -> None:
-    for key in table:
-        if key not in known:
-            spot.at(key).wrong(f"'{key}' has no meaning in {what}{did_you_mean(key, known)}{_all(known)}")
-
-
-def _all(names: Iterable[str]) -> str:
-    return f" (there is: {', '.join(names)})"
-
-
-def _label(spot: Spot) -> str:
-    return ".".join(part for part in spot.place[-2:] if isinstance(part, str))
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict | list):
-        return "a table" if isinstance(value, dict) else "a list"
-    return f"'{value}'"
+_EXPECTED: Mapping[str, Callable[[Any, Spot, Known], tuple[str, ...]]] = {
+    "category": names,
+    "signal": signals,
+    "priority": _of("priority", lambda _: frozenset(PRIORITIES)),
+    "acknowledge": _of("template", lambda known: known.templates | {NO_TEMPLATE}),
+    "escalate": _people,
+    "assign": _people,
+    "notify": _people,
+}

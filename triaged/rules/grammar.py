@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Literal
 
 OTHER = "other"
@@ -26,6 +27,8 @@ NO_TEMPLATE = "none"
 
 CONDITIONS = (
     "says",
+    "pattern",
+    "tokens",
     "subject",
     "from",
     "to",
@@ -33,6 +36,8 @@ CONDITIONS = (
     "account",
     "tier",
     "manager",
+    "contract_ends_within",
+    "open_items",
     "category",
     "score",
     "sure",
@@ -40,11 +45,20 @@ CONDITIONS = (
     "language",
     "attachment",
     "automatic",
+    "received",
+    "amount",
+    "date_mentioned",
     "signal",
     "risk",
 )
+WORDS = ("says", "pattern", "tokens")
+"""Conditions on the words of a mail: all of them together are looked for once, by an index each."""
+DATES = ("from_date", "to_date")
+"""Conditions that a rule has beside `when` and `unless`: the days on which it counts."""
 NEEDS_VERDICT = frozenset({"category", "score", "sure", "signal", "risk"})
 """Conditions that exist only once all evidence is weighed, so a rule that gives evidence cannot use them."""
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 _SPAN = re.compile(r"[1-9]\d{0,3} (business )?(minute|hour|day|week)s?|[1-9]\d{0,3}[mhd]")
 _STRAIGHT = str.maketrans({"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "\u00a0": " "})
@@ -76,18 +90,37 @@ class CallWish:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One `when.*` or `unless.*`. values: lower case, any of them will do, at least one; yes/no as `true`/`false`."""
+    """One `when.*` or `unless.*`, or one of `DATES`.
+
+    values: any of them will do, at least one; lower case but for `pattern` and `tokens` (JSON of the descriptions);
+    yes/no as `true`/`false`; a list that was named stands in it entry by entry.
+    """
 
     key: str
     values: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What an example's author says of the mail beside its words. account: an id, `none` for a stranger, `""` for a
+    client like any other. received: on the desk's wall clock, None when it does not matter."""
+
+    account: str = ""
+    tier: str = ""
+    manager: str = ""
+    contract_ends: date | None = None
+    open_items: int = 0
+    received: datetime | None = None
+    is_reply: bool = False
+    attachment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """A mail that the rule's author wrote down, with what must come of it.
 
-    mail: the text, or "" when `file` (relative to the rule folder) holds it. category: None when not stated.
-    signal, not_signal: names that must, or must not, be found.
+    mail: the text, or "" when `file` (an .eml below the rule folder) holds it. gives, never: values by field, one of
+    `EXPECTED`; all of `gives` must come of it, none of `never` may.
     """
 
     source: str
@@ -95,26 +128,32 @@ class Example:
     file: str = ""
     subject: str = ""
     sender: str = ""
-    category: tuple[str, ...] | None = None
-    not_category: tuple[str, ...] = ()
-    priority: str | None = None
-    acknowledge: str | None = None
-    signal: tuple[str, ...] = ()
-    not_signal: tuple[str, ...] = ()
+    circumstances: Circumstances = Circumstances()
+    gives: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    never: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+EXPECTED = (
+    *("category", "signal", "priority", "acknowledge", "send", "call", "escalate", "assign", "notify", "tag"),
+    *("file", "due"),
+)
+"""What an example can expect of a mail."""
 
 
 @dataclass(frozen=True, slots=True)
 class Then:
-    """What a rule sets; None where it says nothing. acknowledge: a template's name or `none`."""
+    """What a rule sets; None where it says nothing. acknowledge: a template's name or `none`. notify: as `escalate`."""
 
     priority: str | None = None
     acknowledge: str | None = None
     send: SendPolicy | None = None
     call: CallWish | None = None
     escalate: str | None = None
+    assign: str | None = None
     file: str | None = None
     due: str | None = None
     tags: tuple[str, ...] = ()
+    notify: tuple[str, ...] = ()
     stop: bool = False
 
 
@@ -139,23 +178,28 @@ class Rule:
         return self.then != Then()
 
 
+Key = tuple[str, str]
+"""A condition's key and one of its values."""
+
+
 @dataclass(frozen=True, slots=True)
 class RuleSet:
     """All rule files, read and checked.
 
-    id: 12 hex digits over names and texts. rules: files by name, then in file order, disabled ones too.
-    phrases: every phrase of an enabled rule once, lower case. categories: all suggested or asked for, never `other`.
-    files: (name, text). by_phrase, without_phrase: indices of the enabled rules that a phrase can make fire,
-    and of those that need none.
+    rules: files by name, then in file order, disabled ones too. phrases, patterns, tokens: every one of an enabled rule
+    once. categories: all suggested or asked for, never `other`. lists: names of lists → what stands in them.
+    by_key: of the enabled rules, numbers of those that can hold only for a mail that has one of these keys; always:
+    numbers of the others (see `index`).
     """
 
-    id: str
     rules: tuple[Rule, ...]
     phrases: tuple[str, ...]
+    patterns: tuple[str, ...]
+    tokens: tuple[str, ...]
     categories: tuple[str, ...]
-    files: tuple[tuple[str, str], ...]
-    by_phrase: Mapping[str, tuple[int, ...]] = field(compare=False, repr=False)
-    without_phrase: tuple[int, ...] = field(compare=False, repr=False)
+    lists: Mapping[str, tuple[str, ...]]
+    by_key: Mapping[Key, tuple[int, ...]] = field(compare=False, repr=False)
+    always: tuple[int, ...] = field(compare=False, repr=False)
 
 
 def plain(text: str) -> str:

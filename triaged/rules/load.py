@@ -2,74 +2,62 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
 from triaged.errors import ConfigError, Problem
-from triaged.rules.check import Known, Spot, check_rule
-from triaged.rules.grammar import KNOWN_CATEGORIES, KNOWN_SIGNALS, OTHER, ROLES, Rule, RuleSet
+from triaged.rules.check import check_rule
+from triaged.rules.grammar import KNOWN_CATEGORIES, KNOWN_SIGNALS, OTHER, ROLES, WORDS, Rule, RuleSet
+from triaged.rules.index import index
+from triaged.rules.lists import read_lists
+from triaged.rules.values import Known, Spot, TokenProblem, unchecked
 from triaged.tomlfile import TomlFile, did_you_mean, parse_toml
+from triaged.written import MAX_MAIL_BYTES
 
 
-def load_rules(folder: Path, *, templates: frozenset[str], people: frozenset[str]) -> RuleSet:
-    """Read every `*.toml` directly in `folder`, hidden files left out.
+def parse_rules(
+    files: Mapping[str, bytes],
+    *,
+    templates: frozenset[str],
+    people: frozenset[str],
+    mailboxes: frozenset[str] = frozenset(),
+    token_problem: TokenProblem = unchecked,
+) -> RuleSet:
+    """Read the folder of the rules, handed over as octets by name; `*.toml` by name, then in file order.
 
-    templates: names that exist, without suffix. people: ids; the roles are known anyway. Raises: ConfigError.
+    templates: names that exist, without suffix. people: ids; the roles are known anyway. mailboxes: their names, none
+    where they are not known. token_problem: as in `Known`. Raises: ConfigError.
     """
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    except OSError as error:
-        raise ConfigError((Problem(str(folder), f"the rule folder cannot be read: {error.strerror}"),)) from None
     problems = [
-        Problem(path.name, f"is not read because of its name; rename it to '{path.name[: -len('.txt')]}'")
-        for path in paths
-        if path.name.lower().endswith(".toml.txt")
+        Problem(name, f"is not read because of its name; rename it to '{name[: -len('.txt')]}'")
+        for name in files
+        if name.lower().endswith(".toml.txt")
     ]
-    files = []
-    for path in paths:
-        if path.suffix.lower() != ".toml":
-            continue
-        try:
-            files.append((path.name, path.read_bytes()))
-        except OSError as error:
-            problems.append(Problem(path.name, f"cannot be read: {error.strerror}"))
-    if len(files) == 0 and len(problems) == 0:
-        problems.append(Problem(str(folder), "holds no rule file (*.toml)"))
-    try:
-        rules = parse_rules(files, templates=templates, people=people)
-    except ConfigError as error:
-        raise ConfigError((*problems, *error.problems)) from None
-    problems += [*_missing_examples(rules, folder)]
-    if problems:
-        raise ConfigError(tuple(problems))
-    return rules
-
-
-def parse_rules(files: Sequence[tuple[str, bytes]], *, templates: frozenset[str], people: frozenset[str]) -> RuleSet:
-    """Read rule files handed over as (name, octets); their order is by name. Raises: ConfigError."""
-    known = Known(templates, people | ROLES)
-    problems: list[Problem] = []
+    ordered = sorted(name for name in files if name.lower().endswith(".toml"))
+    if len(ordered) == 0 and len(problems) == 0:
+        problems.append(Problem("rules", "the folder holds no rule file (*.toml)"))
+    lists = read_lists(files, problems)
+    known = Known(templates, people | ROLES, mailboxes, lists, token_problem)
     found: list[tuple[Spot, Rule]] = []
     parsed: list[TomlFile] = []
-    ordered = sorted(files)
-    for name, octets in ordered:
+    for name in ordered:
         try:
-            parsed.append(parse_toml(octets, name=name))
+            parsed.append(parse_toml(files[name], name=name))
         except ConfigError as error:
             problems += error.problems
     for file in parsed:
         found += _rules_of(file, known, problems)
     _check_names(found)
+    _check_example_files(found, files)
     if len(parsed) == len(ordered):  # a file that cannot be read may hold the rule that suggests the category
         rules = [rule for _, rule in found]
         suggested = {category for rule in rules for category, _ in rule.suggests}
         signalled = {signal for rule in rules for signal, _ in rule.signals}
         _check_asked(found, "category", KNOWN_CATEGORIES | suggested | {OTHER}, "no rule suggests a category")
         _check_asked(found, "signal", KNOWN_SIGNALS | signalled, "no rule gives a signal")
-    if problems:
+    if len(problems) > 0:
         raise ConfigError(tuple(sorted(problems, key=_by_line)))
-    return _rule_set([rule for _, rule in found], [(name, octets.decode("utf-8-sig")) for name, octets in ordered])
+    return rule_set([rule for _, rule in found], lists)
 
 
 def _rules_of(file: TomlFile, known: Known, problems: list[Problem]) -> list[tuple[Spot, Rule]]:
@@ -110,10 +98,7 @@ def _check_asked(rules: Sequence[tuple[Spot, Rule]], key: str, names: frozenset[
         ]
         for number, example in enumerate(rule.examples):
             gives, never = spot.at("example", number, "gives", key), spot.at("example", number, "not", key)
-            if key == "category":
-                asked += [(gives, example.category or ()), (never, example.not_category)]
-            else:
-                asked += [(gives, example.signal), (never, example.not_signal)]
+            asked += [(gives, dict(example.gives).get(key, ())), (never, dict(example.never).get(key, ()))]
         for place, values in asked:
             for value in values:
                 if value not in known:
@@ -121,48 +106,42 @@ def _check_asked(rules: Sequence[tuple[Spot, Rule]], key: str, names: frozenset[
                     place.wrong(f"{problem} '{value}'{hint}")
 
 
-def _missing_examples(rules: RuleSet, folder: Path) -> list[Problem]:
-    problems = []
-    for rule in rules.rules:
-        for example in rule.examples:
-            path = PurePosixPath(example.file)
+def _check_example_files(rules: Sequence[tuple[Spot, Rule]], files: Mapping[str, bytes]) -> None:
+    for spot, rule in rules:
+        for number, example in enumerate(rule.examples):
+            here, path = spot.at("example", number, "file"), PurePosixPath(example.file)
             if example.file == "":
                 continue
             if path.is_absolute() or ".." in path.parts:
-                problems.append(Problem(example.source, f"'{example.file}' must lie in the rule folder"))
-            elif not (folder / path).is_file():
-                problems.append(Problem(example.source, f"there is no file '{example.file}' in the rule folder"))
-    return problems
+                here.wrong(f"'{example.file}' must lie in the rule folder")
+            elif path.suffix.lower() != ".eml":
+                here.wrong(f"'{example.file}' must be a mail saved as a file that ends in .eml")
+            elif example.file not in files:
+                there = [name for name in files if name.lower().endswith(".eml")]
+                here.wrong(f"there is no file '{example.file}' in the rule folder{did_you_mean(example.file, there)}")
+            elif len(files[example.file]) > MAX_MAIL_BYTES:
+                here.wrong(f"'{example.file}' is larger than {MAX_MAIL_BYTES // 1_000_000} MB; take a smaller mail")
 
 
-def _rule_set(rules: Sequence[Rule], files: Sequence[tuple[str, str]]) -> RuleSet:
-    by_phrase: dict[str, list[int]] = {}
-    phrases: dict[str, None] = {}
-    without = []
+def rule_set(rules: Sequence[Rule], lists: Mapping[str, tuple[str, ...]]) -> RuleSet:
+    """Checked rules with what is looked for in mails."""
     categories = {category: None for rule in rules for category, _ in rule.suggests}
-    for number, rule in enumerate(rules):
-        for condition in (*rule.when, *rule.unless):
-            if condition.key == "category":
-                categories |= dict.fromkeys(condition.values)
-        if not rule.enabled:
-            continue
-        asked = [condition.values for condition in rule.when if condition.key == "says"]
-        for phrase in asked[0] if asked else ():
-            by_phrase.setdefault(phrase, []).append(number)
-        if len(asked) == 0:
-            without.append(number)
-        for condition in (*rule.when, *rule.unless):
-            if condition.key == "says":
-                phrases |= dict.fromkeys(condition.values)
-    digest = hashlib.sha256()
-    for part in (part for file in files for part in file):
-        digest.update(f"{len(part)}\0{part}".encode())
+    for condition in (condition for rule in rules for condition in (*rule.when, *rule.unless)):
+        if condition.key == "category":
+            categories |= dict.fromkeys(condition.values)
+    sought: dict[str, dict[str, None]] = {key: {} for key in WORDS}
+    for rule in rules:
+        for condition in (*rule.when, *rule.unless) if rule.enabled else ():
+            if condition.key in WORDS:
+                sought[condition.key] |= dict.fromkeys(condition.values)
+    by_key, always = index(rules)
     return RuleSet(
-        id=digest.hexdigest()[:12],
         rules=tuple(rules),
-        phrases=tuple(phrases),
+        phrases=tuple(sought["says"]),
+        patterns=tuple(sought["pattern"]),
+        tokens=tuple(sought["tokens"]),
         categories=tuple(category for category in categories if category != OTHER),
-        files=tuple(files),
-        by_phrase={phrase: tuple(numbers) for phrase, numbers in by_phrase.items()},
-        without_phrase=tuple(without),
+        lists=lists,
+        by_key=by_key,
+        always=always,
     )

@@ -114,7 +114,9 @@ class Intake:
         now, locator = self._clock(), result.raw.locator
         if isinstance(result, Triaged):
             drawn = result.message.automatic.by != "machine" and is_drawn(result.message.key, self._review_percent)
-            recorded = rows.record(result.message, result.decision, locator, now=now, drawn=drawn)
+            recorded = rows.record(
+                result.message, result.decision, locator, now=now, background=result.background, drawn=drawn
+            )
         else:
             key = hashlib.sha256(result.raw.octets).hexdigest()[:32]
             recorded = rows.quarantine(result.raw, key=key, cause=result.cause, now=now)

@@ -32,7 +32,7 @@ from triaged.worker.listed import ListFile, stamp
 from triaged.worker.perform import LaneService
 from triaged.worker.retry import patiently
 from triaged.worker.timers import Job, TimerSurroundings, run_jobs
-from triaged.worker.triage import Build, Limits, Loaded, TriageProcess
+from triaged.worker.triage import Build, Limits, Loaded, TriageProcess, keep_loaded
 from triaged.worker.vitals import PART as PAGE
 from triaged.worker.vitals import Page, Vitals, serve
 from triaged.worker.watch import Surroundings, Watched, part_of, watch
@@ -227,8 +227,8 @@ class Service:
 
     def _keep(self, loaded: Loaded) -> None:
         now = utc_now()
-        self._writer.submit(lambda rows: rows.keep_rule_set(loaded.rules_id, loaded.files, now=now))
-        self._health("rules", "ok", f"rule set {loaded.rules_id}, model {loaded.model_id}")
+        self._writer.submit(partial(keep_loaded, loaded=loaded, now=now))
+        self._health("rules", "ok", f"rule set {loaded.written.id}, model {loaded.model_id}")
         self._health(MODEL, "trouble" if loaded.model_problem else "ok", loaded.model_problem or loaded.model_id)
 
     def _thread(self, part: str, body: Callable[[], None]) -> Thread:

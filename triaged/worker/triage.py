@@ -6,7 +6,6 @@ A mail that hangs its process, kills it or exhausts its memory is named, and the
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 import logging
 import multiprocessing
 import resource
@@ -21,15 +20,20 @@ from threading import Lock
 from typing import Any
 
 from triaged.accounts.match import Directory, directory
-from triaged.classify.model import judge
+from triaged.classify.model import Judged, judge
+from triaged.classify.verdict import Calibration
 from triaged.decide import decide, whose
 from triaged.decision import Decision
 from triaged.errors import ConfigError, Permanent, Problem, Transient, TriagedError
 from triaged.log.read import Reader
+from triaged.log.rulesets import keep_rule_set, keep_settings
+from triaged.log.store import Log
+from triaged.mail.donotanswer import DoNotAnswer
 from triaged.mail.parse import parse
-from triaged.model import Message, Raw, Trend
-from triaged.playbook import Playbook
+from triaged.model import Message, Raw
+from triaged.playbook import Background, Playbook
 from triaged.worker.listed import ListFile
+from triaged.written import Written
 
 ENDED = "it ended the process that read it (out of memory, or a crash)"
 START_LIMIT_S = 120.0
@@ -38,7 +42,7 @@ START_LIMIT_S = 120.0
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal this process gets when its parent ends."""
 
-log = logging.getLogger(__name__)
+journal = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Triaged:
     raw: Raw
     message: Message
     decision: Decision
+    background: Background
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,26 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The rules and the model that decide now. files: rule files by name; model_problem: as in `Playbook`."""
+    """What decides from now on. written, settings_id, settings, model_problem: as in `Playbook`."""
 
-    rules_id: str
+    written: Written
+    settings_id: str
+    settings: str
     model_id: str
-    files: tuple[tuple[str, str], ...]
+    calibration: Calibration
     model_problem: str = ""
+
+
+def loaded_of(playbook: Playbook) -> Loaded:
+    """What is told, and kept, of a playbook that was loaded."""
+    return Loaded(
+        playbook.written,
+        playbook.settings_id,
+        playbook.settings,
+        playbook.model.model_id,
+        playbook.model.calibration,
+        playbook.model_problem,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,52 +98,68 @@ class Limits:
 Build = Callable[[], Playbook]
 
 
-def triage(
-    raws: Sequence[Raw], *, playbook: Playbook, accounts: Directory, reader: Reader | None, now: datetime
-) -> list[Triaged | Unreadable]:
-    """Read and decide, in order; one batch through the model. reader: None where there is no log yet."""
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What is known beside the mail. reader: None where there is no log yet. listed: who gets no automatic mail."""
+
+    playbook: Playbook
+    accounts: Directory
+    reader: Reader | None
+    listed: DoNotAnswer
+
+
+def triage(raws: Sequence[Raw], *, desk: Desk, now: datetime) -> list[Triaged | Unreadable]:
+    """Read and decide, in order; one batch through the model."""
     read: list[tuple[Raw, Message | None, str]] = []
     for raw in raws:
         try:
-            read.append((raw, parse(raw, border=playbook.border), ""))
+            read.append((raw, parse(raw, border=desk.playbook.border), ""))
         except MemoryError:
             read.append((raw, None, "it needs more memory than a mail may"))
-    opinions = iter(judge(playbook.model, [message.judged for _, message, _ in read if message is not None]))
+    opinions = iter(judge(desk.playbook.model, [message.judged for _, message, _ in read if message is not None]))
     results: list[Triaged | Unreadable] = []
     for raw, message, cause in read:
         if message is None:
             results.append(Unreadable(raw, cause))
             continue
-        judged = next(opinions)
-        thread, trend = known_of(message, playbook, accounts, reader)
+        background = background_of(message, desk, next(opinions))
         try:
-            decision = decide(
-                message,
-                locator=raw.locator,
-                playbook=playbook,
-                directory=accounts,
-                thread_accounts=thread,
-                trend=trend,
-                judged=judged,
-                now=now,
-            )
-        except Exception as error:
-            log.exception("undecided mailbox=%s", raw.locator.mailbox)
+            decision = decide(message, locator=raw.locator, playbook=desk.playbook, background=background, now=now)
+        except Exception as error:  # noqa: BLE001 - per message: it alone is set aside
+            journal.exception("undecided mailbox=%s", raw.locator.mailbox)
             results.append(Unreadable(raw, f"a fault of ours: {type(error).__name__}: {error}"))
         else:
-            results.append(Triaged(raw, message, decision))
+            results.append(Triaged(raw, message, decision, background))
     return results
 
 
-def known_of(
-    message: Message, playbook: Playbook, accounts: Directory, reader: Reader | None
-) -> tuple[tuple[str, ...], Trend | None]:
-    """What the log knows: the accounts of the conversation, and how the mail's own account wrote before it."""
-    if reader is None:
-        return (), None
-    thread = reader.thread_accounts((*message.in_reply_to, *message.references))
-    account_id = whose(message, playbook=playbook, directory=accounts, thread_accounts=thread).account_id
-    return thread, reader.trend(account_id, before=message.received) if account_id is not None else None
+def background_of(message: Message, desk: Desk, judged: Judged) -> Background:
+    """What accounts and log know of a mail: whose it is, how that account wrote before, how many wait for an answer."""
+    reader, sender = desk.reader, message.sender
+    thread = reader.thread_accounts((*message.in_reply_to, *message.references)) if reader is not None else ()
+    matched, account = whose(message, playbook=desk.playbook, directory=desk.accounts, thread_accounts=thread)
+    known = reader is not None and account is not None
+    return Background(
+        match=matched,
+        account=account,
+        judged=judged,
+        trend=reader.trend(account.account_id, before=message.received) if known else None,  # type: ignore[union-attr]
+        open_items=reader.open_items(account.account_id, before=message.received) if known else 0,  # type: ignore[union-attr]
+        listed=desk.listed.covers(sender.addr_spec) if sender is not None else "",
+    )
+
+
+def keep_loaded(log: Log, loaded: Loaded, *, now: datetime, how: str = "started", who: str = "", why: str = "") -> None:
+    """Keep whole what decides from now on, so that its decisions can be explained and made again. See `rulesets`."""
+    keep_rule_set(log, loaded.written, how=how, who=who, why=why, now=now)
+    keep_settings(
+        log,
+        settings_id=loaded.settings_id,
+        settings=loaded.settings,
+        model_id=loaded.model_id,
+        calibration=loaded.calibration,
+        now=now,
+    )
 
 
 class TriageProcess:
@@ -254,8 +289,8 @@ def _serve(line: Connection, build: Build, list_path: Path, log_path: Path, memo
         raws, now = question
         if (current := reader.accounts_revision()) != revision:
             revision, accounts = current, directory(reader.accounts())
-        playbook = dataclasses.replace(playbook, do_not_answer=listed.current())
-        line.send(triage(raws, playbook=playbook, accounts=accounts, reader=reader, now=now))
+        desk = Desk(playbook, accounts, reader, listed.current())
+        line.send(triage(raws, desk=desk, now=now))
 
 
 def _load(build: Build) -> tuple[Playbook | None, Loaded | tuple[Problem, ...]]:
@@ -265,4 +300,4 @@ def _load(build: Build) -> tuple[Playbook | None, Loaded | tuple[Problem, ...]]:
         return None, error.problems
     except Permanent as error:
         return None, (Problem("model", str(error)),)
-    return playbook, Loaded(playbook.rules.id, playbook.model.model_id, playbook.rules.files, playbook.model_problem)
+    return playbook, loaded_of(playbook)
