@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -76,6 +77,11 @@ class JudgedExample:
     example: Example
     decision: Decision
     differences: tuple[str, ...]
+
+    @property
+    def came(self) -> dict[str, tuple[str, ...]]:
+        """What came of it in the fields that the example looks at."""
+        return {field: came_of(self.decision, field) for field, _ in (*self.example.gives, *self.example.never)}
 
 
 def judge_examples(playbook: Playbook, *, files: Mapping[str, bytes]) -> Iterator[JudgedExample]:
@@ -175,3 +181,54 @@ def _scores(field: str, decision: Decision) -> str:
     if field != "category":
         return ""
     return f" ({', '.join(f'{each.category} {each.score:.2f}' for each in decision.verdict.scores)})"
+
+
+# --- an example out of a mail -----------------------------------------------------------------------------------
+
+
+def example_text(
+    message: Message,
+    decision: Decision,
+    background: Background | None,
+    *,
+    categories: tuple[str, ...],
+    rule: Rule | None,
+    zone: str,
+) -> str:
+    """A mail as a `[[rule.example]]`. categories: what is right, by the log. rule: only what it asks for is said."""
+    asked = {condition.key for condition in (*rule.when, *rule.unless)} if rule is not None else set()
+    lines = {"subject": toml_text(message.subject)} if message.subject else {}
+    lines["mail"] = toml_text(message.new_text.strip() or message.subject)
+    account = background.account if background is not None else None
+    ends = sorted(each.ends for each in account.contracts if each.ends is not None) if account is not None else []
+    if asked & {"from", "to"} and message.sender is not None:
+        lines["from"] = toml_text(message.sender.addr_spec)
+    if account is None and "account" in asked:
+        lines["account"] = '"none"'
+    if account is not None and account.tier and "tier" in asked:
+        lines["tier"] = toml_text(account.tier)
+    if account is not None and account.manager and "manager" in asked:
+        lines["manager"] = toml_text(account.manager)
+    if len(ends) > 0 and "contract_ends_within" in asked:
+        lines["contract_ends"] = ends[0].isoformat()
+    if background is not None and "open_items" in asked:
+        lines["open_items"] = str(background.open_items)
+    if asked & {"received", "date_mentioned", "from_date", "to_date"}:
+        lines["received"] = message.received.astimezone(ZoneInfo(zone)).replace(tzinfo=None).isoformat("T", "seconds")
+    if message.is_reply and "is_reply" in asked:
+        lines["is_reply"] = "true"
+    if len(message.attachments) > 0 and "attachment" in asked:
+        lines["attachment"] = toml_text(message.attachments[0].filename)
+    for field, values in (("category", categories or (OTHER,)), ("signal", decision.risk.signals)):
+        if len(values) > 0:
+            told = [toml_text(value) for value in values]
+            lines[f"gives.{field}"] = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
+    if rule is not None and rule.handles:
+        lines["gives.priority"] = toml_text(decision.priority)
+    return "\n".join(("  [[rule.example]]", *(f"  {key} = {value}" for key, value in lines.items())))
+
+
+def toml_text(text: str) -> str:
+    """A text as TOML writes it; one of several lines on as many."""
+    lines = [json.dumps(line, ensure_ascii=False)[1:-1].replace("\x7f", "\\u007f") for line in text.split("\n")]
+    return f'"{lines[0]}"' if len(lines) == 1 else '"""\n' + "\n".join(lines) + '"""'

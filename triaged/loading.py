@@ -32,9 +32,16 @@ from triaged.written import Written, read_written
 SECRET_BYTES = 32
 
 
-def written_of(config: Config) -> Written:
-    """The files of rules and templates as they stand on disk. Raises: ConfigError."""
-    return read_written(config.path(config.service.rules_dir), config.path(config.service.templates_dir))
+def written_of(config: Config, *, rules_dir: Path | None = None) -> Written:
+    """The files of rules and templates as they stand on disk. rules_dir: another folder of rules. Raises: ConfigError.
+
+    A folder that holds `rules` and `templates` itself gives both.
+    """
+    rules, templates = config.path(config.service.rules_dir), config.path(config.service.templates_dir)
+    if rules_dir is not None and (rules_dir / "rules").is_dir():
+        here = rules_dir / "templates"
+        return read_written(rules_dir / "rules", here if here.is_dir() else templates)
+    return read_written(rules_dir or rules, templates)
 
 
 def rules_and_templates(config: Config, written: Written | None = None) -> tuple[RuleSet, Templates]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from triaged.decision import Decision
+from triaged.examples import JudgedExample
 from triaged.log.alerts import Alert
 from triaged.log.labels import Learning
 from triaged.log.read import BouncedRow, BreakerRow, EffectRow, EventRow, HealthRow, HeldRow, LogRow
@@ -168,6 +169,19 @@ def explanation_view(file: str, message: Message, decision: Decision) -> dict[st
             }
             for rule in decision.rules
         ],
+    }
+
+
+def example_view(each: JudgedExample) -> dict[str, Any]:
+    """One line of `triaged rules test --json`."""
+    return {
+        "rule": each.rule.name,
+        "source": each.example.source,
+        "right": len(each.differences) == 0,
+        "gives": {field: list(values) for field, values in each.example.gives},
+        "not": {field: list(values) for field, values in each.example.never},
+        "came": {field: list(values) for field, values in each.came.items()},
+        "differences": list(each.differences),
     }
 
 

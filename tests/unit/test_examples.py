@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import tomllib
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from tests.desk import lay_out_site, mail
-from triaged.examples import failing, judge_examples
+from tests.desk import ACME, decided, lay_out_site, mail
+from triaged.classify.model import Judged
+from triaged.examples import example_text, failing, judge_examples
 from triaged.loading import assembled
-from triaged.playbook import Playbook, sought_of
+from triaged.playbook import Background, Playbook, sought_of
 from triaged.rules.load import parse_rules
 from triaged.written import Written
 
@@ -116,3 +119,25 @@ def test_every_example_that_ships_comes_out(tmp_path: Path) -> None:
     found = list(judge_examples(playbook, files=playbook.written.rules))
     assert len(found) >= 60
     assert [each.differences for each in found if each.differences] == []
+
+
+def test_a_logged_mail_becomes_an_example_that_comes_out(site: Playbook) -> None:
+    text = 'We met at "Zur Post"\n\n\tPath C:\\new\x7f\nand the zebra crossing.'
+    message, decision = decided(site, mail(text, subject="Plan \\ 1"), open_items=4)
+    background = Background(decision.account, ACME, Judged({}, ()), open_items=4)
+    rule_text = '[[rule]]\nname = "A"\nwhen.says = "zebra crossing"\nwhen.open_items = ">= 4"\nwhen.tier = "gold"\n'
+    rule_text += 'when.received = "business hours"\nthen.priority = "urgent"\n'
+    rules = parse_rules({"a.toml": rule_text.encode()}, templates=site.templates.names, people=frozenset(site.people))
+    [rule] = rules.rules
+    decision = dataclasses.replace(decision, priority="urgent")
+    made = example_text(message, decision, background, categories=(), rule=rule, zone="Europe/Berlin")
+    table = tomllib.loads(f"[[rule]]\n{made}\n")["rule"][0]["example"][0]
+    assert table["mail"] == message.new_text.strip()
+    assert table["subject"] == "Plan \\ 1"
+    assert (table["open_items"], table["tier"], table["received"]) == (4, "gold", datetime(2026, 11, 17, 9, 0))
+    assert table["gives"] == {"category": "other", "priority": "urgent"}
+    assert "from" not in table
+    assert judged(site, f"{rule_text}\n{made}\n") == []
+    assert judged(site, f"{rule_text}\n{made}\n".replace("open_items = 4", "open_items = 3")) != []
+    bare = example_text(message, decision, background, categories=("request",), rule=None, zone="Europe/Berlin")
+    assert set(tomllib.loads(bare.replace("[[rule.example]]", ""))) == {"subject", "mail", "gives"}

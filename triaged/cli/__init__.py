@@ -23,6 +23,7 @@ from triaged.cli import (  # isort: skip
     reconcile,
     accounts,
     rules,
+    examples,
     learn,
     models,
     told,
