@@ -45,7 +45,7 @@ def decide(
         message=message,
         account=background.account,
         mailbox=locator.mailbox,
-        hits=hits(playbook.sought, message.judged),
+        hits=hits(playbook.sought, message.judged, language),
         language=language,
         wall=wall(message.received, playbook.hours),
         open_items=background.open_items,
@@ -97,10 +97,10 @@ def whose(
     return AccountMatch(None, None, 0.0, evidence, (found.account_id, *found.rivals), found.imitates), None
 
 
-def hits(sought: Sought, judged: str) -> Hits:
-    """Where everything that rules wait for stands in `Message.judged`."""
+def hits(sought: Sought, judged: str, language: str) -> Hits:
+    """Where everything that rules wait for stands in `Message.judged`, which is in `language` (ISO 639-1, or `""`)."""
     found: dict[Key, tuple[tuple[str, int, int], ...]] = {}
-    for hit in sought.phrases.find(judged):
+    for hit in sought.phrases.find(judged, language):
         key = ("says", hit.phrase)
         found[key] = (*found.get(key, ()), (hit.words, hit.start, hit.end))
     found |= {("pattern", each): places for each, places in sought.patterns.find(judged).items()}

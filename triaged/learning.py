@@ -28,7 +28,8 @@ def rule_evidence(rules: RuleSet, sought: Sought) -> Callable[[str, str], tuple[
 
     def evidence(subject: str, new_text: str) -> tuple[Evidence, ...]:
         message = replace(bare_message(subject, ""), text=new_text, new_text=new_text)
-        facts = Facts(message, None, "", hits(sought, message.judged), language(new_text), AT_NOON)
+        spoken = language(new_text)
+        facts = Facts(message, None, "", hits(sought, message.judged, spoken), spoken, AT_NOON)
         return suggest(rules, facts)[0]
 
     return evidence

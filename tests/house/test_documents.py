@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,21 @@ import pytest
 import typer
 from pydantic import BaseModel
 
+from tests.desk import lay_out_site
 from tests.house.readme_map import ROOT
 from triaged import settings as configuration
 from triaged.accounts.read_csv import COLUMNS
-from triaged.classify.phrases import PhraseIndex
 from triaged.cli import app
 from triaged.config import load_config
-from triaged.decide import hits
-from triaged.examples import EPOCH, bare_message
+from triaged.examples import judge_examples
+from triaged.loading import assembled
 from triaged.mail.render import ACKNOWLEDGEMENT, VARIABLES
-from triaged.rules.grammar import CONDITIONS
+from triaged.playbook import sought_of
+from triaged.rules.check import EXAMPLE_KEYS, RULE_KEYS, THEN_KEYS
+from triaged.rules.grammar import CONDITIONS, EXPECTED
 from triaged.rules.load import parse_rules
-from triaged.rules.match import Facts, signals
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-TEMPLATES = frozenset(path.stem for path in (ROOT / "templates").glob("*.txt") if "." not in path.stem)
 
 
 def text_of(page: Path) -> str:
@@ -138,32 +138,31 @@ def test_config_toml_is_right_and_shows_the_defaults() -> None:
 
 def test_rule_words() -> None:
     assert first_column("rules.md", "Conditions") == set(CONDITIONS)
-    settable = first_column("rules.md", "What can be set")
-    evidence = {"suggests", "signals"}
-    handling = {"priority", "acknowledge", "send", "call", "escalate", "file", "tag", "due", "stop"}
-    assert settable == evidence | handling
+    assert first_column("rules.md", "What can be set") == set(THEN_KEYS)
+    text = text_of(ROOT / "docs/rules.md")
+    assert [key for key in (*RULE_KEYS, *EXAMPLE_KEYS) if f"`{key}`" not in text and f"`{key}." not in text] == []
+    assert [key for key in EXPECTED if f"`gives.{key}`" not in text] == []
 
 
-def test_rules_in_documents_are_right() -> None:
-    blocks = re.findall(r"```toml\n(.*?)```", text_of(ROOT / "docs/rules.md"), re.DOTALL)
-    assert len(blocks) >= 4
-    files = [(f"{number}.toml", block.encode()) for number, block in enumerate(blocks)]
-    rules = parse_rules(files, templates=TEMPLATES, people=frozenset({"lena"}))
-    assert len(rules.rules) == sum(block.count("[[rule]]") for block in blocks)
-    for block in blocks:
-        tomllib.loads(block)
+def documented_rules() -> tuple[dict[str, bytes], int]:
+    """Every rule and list that docs/rules.md shows, as files, and how many rules that makes."""
+    text = text_of(ROOT / "docs/rules.md")
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    files = {f"{number:02}.toml": block.encode() for number, block in enumerate(blocks)}
+    for name, entries in re.findall(r"`(lists/[a-z-]+\.txt)`[^\n]*:\n\n```text\n(.*?)```", text, re.DOTALL):
+        files[name] = entries.encode()
+    return files, sum(block.count("[[rule]]") for block in blocks)
 
 
-def test_signal_examples_in_documents_come_out() -> None:
-    block = text_of(ROOT / "docs/rules.md").split("## Signals and risk", 1)[1].split("```toml\n", 1)[1].split("```")[0]
-    rules = parse_rules([("docs.toml", block.encode())], templates=TEMPLATES, people=frozenset({"lena"}))
-    phrases, seen = PhraseIndex(rules.phrases), 0
-    for example in (example for rule in rules.rules for example in rule.examples):
-        message = bare_message(example.subject, example.mail)
-        facts = Facts(message, None, "desk", hits(phrases, message.judged), "en", EPOCH)
-        assert tuple(each.category for each in signals(rules, facts)) == example.signal
-        seen += 1
-    assert seen > 0
+def test_rules_in_documents_are_right_and_their_examples_come_out(tmp_path: Path) -> None:
+    files, count = documented_rules()
+    assert count >= 12
+    site = assembled(lay_out_site(tmp_path), dry=True)
+    rules = parse_rules(files, templates=site.templates.names, people=frozenset(site.people))
+    assert len(rules.rules) == count
+    judged = list(judge_examples(dataclasses.replace(site, rules=rules, sought=sought_of(rules)), files=files))
+    assert [(each.example.source, each.differences) for each in judged if each.differences] == []
+    assert len(judged) >= 12
 
 
 def test_template_variables() -> None:

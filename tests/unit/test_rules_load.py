@@ -40,6 +40,16 @@ BROKEN = [
     ("number", broken("when.says = 5"), 3, "when.says must be a text in \"quotes\" or a list of texts, not '5'"),
     ("phrase star", broken('when.says = "cancel*"'), 3, "'*' means nothing in it"),
     ("phrase dots", broken('when.says = "..."'), 3, "holds no word"),
+    ("phrase of quotes", broken("""when.says = '""'"""), 3, "holds no word"),
+    ("one quote", broken("""when.says = '"let us down'"""), 3, '"let us down: a double quote stands alone'),
+    (
+        "one quote at the end",
+        broken("""when.says = ["a", 'let us down”']"""),
+        3,
+        "put one at each end for exactly these",
+    ),
+    ("quotes in the middle", broken("""when.says = 'the "final" offer'"""), 3, "or take it out"),
+    ("three quotes", broken("""when.says = '"the " offer"'"""), 3, "alone or in the middle"),
     ("domain", broken('when.from = "partner.example"'), 3, "for everybody there write '*@partner.example'"),
     ("manager", broken('when.manager = "lenna"'), 3, "no person 'lenna'; did you mean 'lena'?"),
     ("language", broken('when.language = "German"'), 3, "write two letters"),
@@ -206,6 +216,12 @@ def test_mark_line_ends_and_curly_quotes_do_no_harm() -> None:
     )
     assert rules.phrases == windows.phrases == ("don't wait",)
     assert windows.rules == rules.rules
+
+
+def test_a_phrase_in_quotes_keeps_them() -> None:
+    rules = rule_set(broken("""when.says = ['"Let us  DOWN"', '“turn us down”', "cancel it"]"""))
+    assert rules.phrases == ('"let us down"', '"turn us down"', "cancel it")
+    assert set(rules.by_key) == {("says", phrase) for phrase in rules.phrases}
 
 
 def test_files_are_ordered_by_name() -> None:

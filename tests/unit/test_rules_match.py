@@ -227,6 +227,15 @@ def test_evidence_has_its_weight_source_words_and_place() -> None:
     assert [(trace.name, trace.fired) for trace in traces] == [("A", True), ("B", True)]
 
 
+def test_words_that_two_phrases_are_found_in_are_told_once() -> None:
+    rules = rule_set(
+        '[[rule]]\nname = "A"\nwhen.says = ["cancel it", "cancelling it"]\nthen.suggests = { renewal = 0.7 }'
+    )
+    place = (("cancelled it", 0, 12),)
+    _, (trace,) = suggest(rules, facts(hits={("says", "cancel it"): place, ("says", "cancelling it"): place}))
+    assert trace.conditions[0].actual == '"cancelled it"'
+
+
 def test_an_unless_takes_evidence_away_and_the_trace_says_why() -> None:
     evidence, traces = suggest(rule_set(EVIDENCE), facts(says=("cancel", "meeting")))
     assert [each.category for each in evidence] == ["request"]

@@ -28,7 +28,8 @@ BEYOND = {
     *("category first", "unless first", "signal first", "risk first", "category", "category name", "signal"),
     *("signal name", "signals all", "example signal", "suggests other", "send", "hold", "hold business", "call within"),
     *("due", "file", "example gives", "example mail", "example category", "example moment", "pattern", "list", "dates"),
-    *("received", "received day", "received time"),
+    *("received", "received day", "received time", "phrase of quotes", "one quote", "one quote at the end"),
+    *("quotes in the middle", "three quotes"),
 }
 """Mistakes that no schema of this kind can see; `triaged rules check` does."""
 

@@ -9,6 +9,7 @@ import pytest
 
 import triaged.rules
 from tests.unit.rules_facts import ACME, PEOPLE, TEMPLATES, facts, message, verdict
+from triaged.classify.language import language
 from triaged.classify.verdict import PRIOR, Calibration
 from triaged.classify.verdict import verdict as weigh_up
 from triaged.decide import hits
@@ -29,7 +30,7 @@ SILVER = Account("beta", "Beta", manager="marek", tier="silver")
 
 def seen(subject: str, text: str, *, account: Account | None = ACME, judged: Verdict | None = None) -> Facts:
     mail = message(subject=subject, text=text, new_text=text)
-    found = facts(mail=mail, account=account, hits=hits(SOUGHT, mail.judged), judged=judged)
+    found = facts(mail=mail, account=account, hits=hits(SOUGHT, mail.judged, language(text)), judged=judged)
     if judged is None:
         return found
     return dataclasses.replace(found, risk=assess(signals(RULES, found), judged, None))

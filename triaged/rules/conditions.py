@@ -50,7 +50,13 @@ def _phrases(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:
     phrases = texts(value, spot, known)
     for phrase in phrases:
         if "*" in phrase:
-            spot.wrong(f"'{phrase}': a phrase is plain words, '*' means nothing in it; write each form out")
+            spot.wrong(f"'{phrase}': a phrase is plain words, '*' means nothing in it; endings are found without it")
+            return ()
+        if '"' in phrase and (phrase.count('"') != 2 or phrase[0] + phrase[-1] != '""'):
+            spot.wrong(
+                f"{phrase}: a double quote stands alone or in the middle; put one at each end for exactly these words, "
+                """as in '"let us down"', or take it out"""
+            )
             return ()
         if not any(char.isalnum() for char in phrase):
             spot.wrong(f"'{phrase}' holds no word")

@@ -74,7 +74,8 @@ def keys_of(facts: Facts) -> Iterator[Key]:
 
 
 def _words(condition: Condition, facts: Facts, _rule: Rule) -> tuple[str, bool]:
-    found = [places[0][0] for each in condition.values if (places := facts.hits.get((condition.key, each), ()))]
+    places = [at[0] for each in condition.values if (at := facts.hits.get((condition.key, each), ()))]
+    found = list(dict.fromkeys(words for words, _, _ in places))  # two phrases may be found in the same words
     if len(found) == 0:
         return "none of them" if len(condition.values) > 1 else "not there", False
     return ", ".join(f'"{words}"' for words in found[:MOST_SHOWN]), True
