@@ -109,13 +109,14 @@ def _message(rule: Rule, example: Example, files: Mapping[str, bytes], playbook:
     if example.file != "":
         octets = files[example.file]
         raw = Raw(Locator("", "", example.source), received, octets, len(octets))
-        return dataclasses.replace(parse(raw, border=playbook.border), automatic=Automatic())
+        return parse(raw, border=playbook.border)
     around = example.circumstances
     return dataclasses.replace(
         bare_message(example.subject, example.mail, sender=Address(example.sender) if example.sender else CLIENT),
         received=received,
         in_reply_to=("<earlier@client.invalid>",) if around.is_reply else (),
         attachments=(Attachment(around.attachment, "", 1),) if around.attachment else (),
+        automatic=Automatic(around.automatic, "the example says so" if around.automatic != "person" else ""),
     )
 
 

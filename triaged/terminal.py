@@ -15,7 +15,7 @@ from triaged.decision import Decision
 from triaged.errors import Problem
 from triaged.log.alerts import Alert
 from triaged.log.labels import Learning
-from triaged.log.read import BouncedRow, BreakerRow, EffectRow, EventRow, HeldRow, LogRow
+from triaged.log.rows import BouncedRow, BreakerRow, EffectRow, EventRow, HeldRow, LogRow
 from triaged.log.status import Status
 from triaged.model import Account, Evidence, Message, Risk
 from triaged.risk import evidence_words, trend_words

@@ -10,7 +10,7 @@ from triaged.decision import Decision
 from triaged.examples import JudgedExample
 from triaged.log.alerts import Alert
 from triaged.log.labels import Learning
-from triaged.log.read import BouncedRow, BreakerRow, EffectRow, EventRow, HealthRow, HeldRow, LogRow
+from triaged.log.rows import BouncedRow, BreakerRow, EffectRow, EventRow, HealthRow, HeldRow, LogRow
 from triaged.log.status import Status
 from triaged.model import Account, Evidence, Message, Risk
 from triaged.risk import change, trend_words

@@ -20,7 +20,8 @@ from triaged.accounts.read_csv import read_accounts
 from triaged.config import load_config
 from triaged.log.mailboxes import enable
 from triaged.log.people import put_accounts
-from triaged.log.read import Counts, Reader
+from triaged.log.read import Reader
+from triaged.log.rows import Counts
 from triaged.log.store import Log
 from triaged.wire import log_path
 

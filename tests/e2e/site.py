@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 
 from triaged import shipped
 from triaged.log.mailboxes import enable
-from triaged.log.read import LogRow, Reader
+from triaged.log.read import Reader
+from triaged.log.rows import LogRow
 from triaged.log.store import Log
 
 START_S = 60.0

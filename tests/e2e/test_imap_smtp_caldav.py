@@ -15,7 +15,7 @@ from tests.e2e.forwarder import forwarder
 from tests.e2e.site import LONG_S, Site, mail, make_site, running, wait_for
 from tests.servers.dovecot import Dovecot
 from tests.servers.radicale import Radicale, _session
-from triaged.log.read import LogRow
+from triaged.log.rows import LogRow
 from triaged.mail.compose import make_message_id
 
 SENT = "Sent Items"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from triaged.log.alerts import Alert, LogFacts, RunRow
-from triaged.log.read import BreakerRow, HealthRow
+from triaged.log.rows import BreakerRow, HealthRow
 from triaged.worker.alarms import (
     ABSENT,
     Certificate,

@@ -16,7 +16,8 @@ from tests.doubles.mailer import MemoryMailer
 from triaged.decision import Decision, SendAck
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError, Uncertain
 from triaged.loading import build_playbook
-from triaged.log.read import EffectRow, Reader
+from triaged.log.read import Reader
+from triaged.log.rows import EffectRow
 from triaged.log.store import Log
 from triaged.model import Locator, Message
 from triaged.worker.beats import Beats

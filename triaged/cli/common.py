@@ -16,7 +16,8 @@ from rich.markup import escape
 
 from triaged import shipped, terminal
 from triaged.config import DEFAULT_PLACES, find_config, load_config
-from triaged.log.read import LogRow, Reader
+from triaged.log.read import Reader
+from triaged.log.rows import LogRow
 from triaged.log.store import Log
 from triaged.settings import Config
 

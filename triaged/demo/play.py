@@ -22,7 +22,8 @@ from triaged.accounts.read_csv import read_accounts
 from triaged.config import load_config
 from triaged.log.mailboxes import enable
 from triaged.log.people import put_accounts
-from triaged.log.read import LogRow, Reader
+from triaged.log.read import Reader
+from triaged.log.rows import LogRow
 from triaged.log.store import Log
 from triaged.settings import Config
 from triaged.wire import log_path, parts_of

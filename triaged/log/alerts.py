@@ -13,7 +13,8 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite
 
 from triaged.errors import Permanent
 from triaged.log.encode import from_ms, to_ms
-from triaged.log.read import BreakerRow, HealthRow, Reader
+from triaged.log.read import Reader
+from triaged.log.rows import BreakerRow, HealthRow
 from triaged.log.store import Log
 
 Severity = Literal["trouble", "warning", "info"]

@@ -8,7 +8,8 @@ from datetime import datetime
 from triaged.log.alerts import Alert, open_alerts
 from triaged.log.encode import from_ms, to_ms
 from triaged.log.labels import Learning, learning
-from triaged.log.read import BreakerRow, Counts, HealthRow, Reader
+from triaged.log.read import Reader
+from triaged.log.rows import BreakerRow, Counts, HealthRow
 
 
 @dataclass(frozen=True, slots=True)

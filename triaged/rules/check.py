@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from triaged.rules.conditions import NAME, names, read_conditions, signals
 from triaged.rules.grammar import (
@@ -49,7 +49,7 @@ THEN_KEYS = (
 )
 EXAMPLE_KEYS = (
     *("mail", "file", "subject", "from", "account", "tier", "manager", "contract_ends", "open_items"),
-    *("received", "is_reply", "attachment", "gives", "not"),
+    *("received", "is_reply", "attachment", "automatic", "gives", "not"),
 )
 
 Weights = tuple[tuple[str, float], ...]
@@ -251,7 +251,18 @@ def _circumstances(table: Mapping[str, Any], spot: Spot) -> Circumstances:
         received=received,
         is_reply=yes_no(table, "is_reply", spot, default=False),
         attachment=words(table, "attachment", spot),
+        automatic=_sender(table, spot),
     )
+
+
+def _sender(table: Mapping[str, Any], spot: Spot) -> Literal["person", "hold", "machine"]:
+    """Who wrote the example."""
+    match choice(table, "automatic", spot, ("person", "hold", "machine"), "kind of sender"):
+        case "hold":
+            return "hold"
+        case "machine":
+            return "machine"
+    return "person"
 
 
 def _expected(table: Mapping[str, Any], spot: Spot, known: Known) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -113,6 +113,7 @@ class Circumstances:
     received: datetime | None = None
     is_reply: bool = False
     attachment: str = ""
+    automatic: Literal["person", "hold", "machine"] = "person"
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ _IN_EXAMPLES = {
     "received": "When it came, on the desk's clock: 2026-12-01T18:30:00.",
     "is_reply": "Whether it answers an earlier mail.",
     "attachment": "The name of its attachment.",
+    "automatic": "Who wrote it: 'person', 'hold' (perhaps a machine) or 'machine'.",
 }
 
 
@@ -226,6 +227,7 @@ def _example() -> dict[str, Schema]:
         "received": {"type": "string", "format": "date-time"},
         "is_reply": _TRUTH,
         "attachment": _TEXT,
+        "automatic": {"enum": ["person", "hold", "machine"]},
         "gives": expected,
         "not": expected,
     }
