@@ -40,16 +40,7 @@ def decide(
 
     full: the trace has every rule and every condition, for "why not"; nothing else differs.
     """
-    language = language_of(message.new_text)
-    facts = Facts(
-        message=message,
-        account=background.account,
-        mailbox=locator.mailbox,
-        hits=hits(playbook.sought, message.judged, language),
-        language=language,
-        wall=wall(message.received, playbook.hours),
-        open_items=background.open_items,
-    )
+    facts = facts_of(message, locator=locator, playbook=playbook, background=background, sought=playbook.sought)
     verdict, suggested = _verdict(facts, playbook, background.judged, full=full)
     risk = assess(signals(playbook.rules, facts), verdict, background.trend)
     handling = handle(playbook.rules, dataclasses.replace(facts, verdict=verdict, risk=risk), full=full)
@@ -95,6 +86,22 @@ def whose(
         return found, directory.accounts.get(found.account_id) if found.account_id is not None else None
     evidence = f"the sender may not be believed ({message.identity.reason}), though {found.evidence}"
     return AccountMatch(None, None, 0.0, evidence, (found.account_id, *found.rivals), found.imitates), None
+
+
+def facts_of(
+    message: Message, *, locator: Locator, playbook: Playbook, background: Background, sought: Sought
+) -> Facts:
+    """What rules can ask for of a mail before anything is weighed. sought: the words that are looked for."""
+    language = language_of(message.new_text)
+    return Facts(
+        message=message,
+        account=background.account,
+        mailbox=locator.mailbox,
+        hits=hits(sought, message.judged, language),
+        language=language,
+        wall=wall(message.received, playbook.hours),
+        open_items=background.open_items,
+    )
 
 
 def hits(sought: Sought, judged: str, language: str) -> Hits:

@@ -134,8 +134,13 @@ def settings_text(config: Config) -> str:
 
 
 def settings_id(config: Config) -> str:
-    """12 hex digits over `settings_text`."""
-    return hashlib.sha256(settings_text(config).encode()).hexdigest()[:12]
+    """The id of a configuration."""
+    return text_id(settings_text(config))
+
+
+def text_id(settings: str) -> str:
+    """12 hex digits over a configuration as it is kept (see `settings_text`)."""
+    return hashlib.sha256(settings.encode()).hexdigest()[:12]
 
 
 def written_problems(config: Config, written: Written | None = None) -> tuple[Problem, ...]:

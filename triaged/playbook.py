@@ -17,7 +17,7 @@ from triaged.mail.compose import make_message_id
 from triaged.mail.identity import Border
 from triaged.mail.render import Templates
 from triaged.model import Account, AccountMatch, Address, Locator, Message, Risk, Trend, Verdict
-from triaged.rules.grammar import RuleSet, SendPolicy
+from triaged.rules.grammar import WORDS, Rule, RuleSet, SendPolicy
 from triaged.rules.match import Handling
 from triaged.rules.patterns import PatternIndex
 from triaged.written import Written
@@ -70,6 +70,15 @@ class Sought:
 def sought_of(rules: RuleSet) -> Sought:
     """All words that these rules wait for, compiled."""
     return Sought(PhraseIndex(rules.phrases), PatternIndex(rules.patterns), TokenIndex(rules.tokens))
+
+
+def sought_by(rule: Rule) -> Sought:
+    """The words that one rule waits for, be it enabled or not, compiled."""
+    values: dict[str, tuple[str, ...]] = dict.fromkeys(WORDS, ())
+    for condition in (*rule.when, *rule.unless):
+        if condition.key in values:
+            values[condition.key] += condition.values
+    return Sought(PhraseIndex(values["says"]), PatternIndex(values["pattern"]), TokenIndex(values["tokens"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from triaged.log.alerts import Alert
 from triaged.log.labels import Learning
 from triaged.log.rows import BouncedRow, BreakerRow, EffectRow, EventRow, HeldRow, LogRow
 from triaged.log.status import Status
-from triaged.model import Account, Evidence, Message, Risk
-from triaged.risk import evidence_words, trend_words
+from triaged.model import Account, Message
+from triaged.risk import evidence_words
 
 PIPE_WIDTH = 200
 """Columns of a table that goes into a pipe, where nobody says how wide it may be."""
@@ -174,66 +174,6 @@ def print_story(
     out.print("")
     for event in events:
         out.print(f"[dim]{wall(event.at, zone)}  {event.name}[/dim]  {escape(event.detail)}", soft_wrap=True)
-
-
-def print_explanation(out: Console, message: Message, decision: Decision, *, zone: str) -> None:
-    """Why a mail was decided so, in plain words."""
-    verdict = decision.verdict
-    out.print(f"[bold]{escape(decision.reference)}  {escape(message.subject)}[/bold]", soft_wrap=True)
-    out.print(
-        f"Decided {wall(decision.decided_at, zone)} by model {verdict.model_id} and rule set {verdict.rules_id}.\n"
-    )
-    for score in verdict.scores:
-        chosen = coloured(score.category) if score.category in verdict.chosen else f"not {score.category}"
-        trust = f", right {score.precision:.0%} of the time or more" if score.precision > 0 else ""
-        out.print(f"{chosen}: {score.score:.2f}, {'sure' if score.sure else 'a person looks'}{trust}")
-        for each in (each for each in verdict.evidence if each.category == score.category):
-            out.print(f"    {each.weight:.2f} by {escape(each.source)}: “{marked(each)}”", soft_wrap=True)
-    if verdict.runner_up is not None:
-        out.print(f"Nearest of what it was not taken for: {verdict.runner_up.category}.")
-    out.print(
-        f"\nAccount: {escape(decision.account.account_id or 'none')}. {escape(decision.account.evidence)}",
-        soft_wrap=True,
-    )
-    if message.automatic.by != "person":
-        out.print(f"Written by a machine? {message.automatic.by}: {escape(message.automatic.reason)}", soft_wrap=True)
-    print_risk(out, decision.risk)
-    sent = "yes" if decision.acknowledge.would_send else "no"
-    out.print(f"Acknowledged: {sent}. {escape(decision.acknowledge.reason)}", soft_wrap=True)
-    if decision.due is not None:
-        out.print(f"An answer is due {wall(decision.due, zone)} (priority {decision.priority}).")
-    for field in decision.fields:
-        over = f"; overruled: {'; '.join(field.overruled)}" if len(field.overruled) > 0 else ""
-        out.print(f"{field.field} = {escape(field.value)}, set by “{escape(field.rule)}”{escape(over)}", soft_wrap=True)
-    out.print("\nRules that were looked at:")
-    for rule in decision.rules:
-        mark = "[green]fired[/green]" if rule.fired else "[dim]no[/dim]   "
-        out.print(f"  {mark} {escape(rule.name)} [dim]{escape(rule.source)}[/dim]", soft_wrap=True)
-        for condition in rule.conditions:
-            holds = "holds" if condition.holds else "does not hold"
-            told = f"{condition.key} = {condition.wanted}: {condition.actual}; {holds}"
-            out.print(f"        [dim]{escape(told)}[/dim]", soft_wrap=True)
-
-
-def marked(each: Evidence) -> str:
-    """The words of a piece of evidence on one line, those that spoke most in bold."""
-    pieces, done = [], each.start
-    for start, end in each.marks:
-        pieces += [escape(each.words[done - each.start : start - each.start])]
-        pieces += [f"[bold]{escape(each.words[start - each.start : end - each.start])}[/bold]"]
-        done = end
-    return " ".join("".join((*pieces, escape(each.words[done - each.start :] if each.marks else each.words))).split())
-
-
-def print_risk(out: Console, risk: Risk) -> None:
-    """Why the client may be lost, as `explain` says it; a trend also where it adds nothing."""
-    if risk.score > 0:
-        out.print(f"Risk of losing the client: {risk.score:.2f}")
-    for each in risk.evidence:
-        words = escape(evidence_words(each))
-        out.print(f"    {each.weight:.2f} by {escape(each.source)}: {words}", soft_wrap=True)
-    if risk.trend is not None and all(each.category != "trend" for each in risk.evidence):
-        out.print(f"This account: {trend_words(risk.trend)}.")
 
 
 def accounts_table(accounts: Sequence[Account]) -> Table:

@@ -6,14 +6,16 @@ import json
 from datetime import datetime
 from typing import Any
 
-from triaged.decision import Decision
+from triaged.decision import ConditionTrace, Decision
 from triaged.examples import JudgedExample
+from triaged.explanation import Explanation, WhyNot
 from triaged.log.alerts import Alert
 from triaged.log.labels import Learning
 from triaged.log.rows import BouncedRow, BreakerRow, EffectRow, EventRow, HealthRow, HeldRow, LogRow
 from triaged.log.status import Status
 from triaged.model import Account, Evidence, Message, Risk
 from triaged.risk import change, trend_words
+from triaged.rules.match import met
 
 
 def moment(value: datetime | None) -> str | None:
@@ -140,10 +142,18 @@ def story_view(
     }
 
 
-def explanation_view(file: str, message: Message, decision: Decision) -> dict[str, Any]:
-    """What `triaged explain --json` prints: the decision with its whole trace."""
+def explanation_view(file: str, told: Explanation) -> dict[str, Any]:
+    """What `triaged explain --json` prints: the decision with its whole trace.
+
+    reproduced: whether the decision comes out the same when it is made again; null where it cannot be, and then
+    `problem` says why.
+    """
+    message, decision = told.message, told.decision
     return {
         **decision_view(file, message, decision),
+        "reproduced": told.replay.reproduced,
+        "problem": told.replay.problem or None,
+        "differences": list(told.replay.differences),
         "reference": decision.reference,
         "decided": moment(decision.decided_at),
         "due": moment(decision.due),
@@ -157,17 +167,45 @@ def explanation_view(file: str, message: Message, decision: Decision) -> dict[st
             {"field": each.field, "value": each.value, "rule": each.rule, "overruled": list(each.overruled)}
             for each in decision.fields
         ],
+        "thresholds": {name: round(value, 4) for name, value in told.thresholds.items()},
+        "due_steps": [{"at": moment(each.at), "what": each.what, "words": each.words} for each in told.due_steps],
+        "no_due": told.no_due or None,
         "trace": [
             {
                 "rule": rule.name,
                 "source": rule.source,
+                "because": rule.because,
                 "fired": rule.fired,
-                "conditions": [
-                    {"key": each.key, "wanted": each.wanted, "actual": each.actual, "holds": each.holds}
-                    for each in rule.conditions
-                ],
+                "near_miss": rule.near,
+                "conditions": [condition_view(each) for each in rule.conditions],
+                "gave": [{"name": each.category, "weight": round(each.weight, 4)} for each in rule.gave],
             }
-            for rule in decision.rules
+            for rule in told.rules
+        ],
+        "not_looked_at": told.unseen,
+        "why_not": why_not_view(told.why_not) if told.why_not is not None else None,
+    }
+
+
+def condition_view(each: ConditionTrace) -> dict[str, Any]:
+    """One condition; met: whether the rule may fire for all that it says, so a false `holds` of an `unless`."""
+    return {"key": each.key, "wanted": each.wanted, "actual": each.actual, "holds": each.holds, "met": met(each)}
+
+
+def why_not_view(told: WhyNot) -> dict[str, Any]:
+    """What became of one rule; today: it is a rule of today that the rule set of the mail's day did not have."""
+    return {
+        "rule": told.name,
+        "source": told.source,
+        "because": told.because,
+        "today": told.today,
+        "fired": told.fired,
+        "answer": list(told.answer),
+        "conditions": [condition_view(each) for each in told.conditions],
+        "fields": [
+            {"field": each.field, "value": each.value, "outcome": each.outcome, "set_by": each.by or None}
+            | {"is": each.now or None}
+            for each in told.fields
         ],
     }
 

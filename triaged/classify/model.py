@@ -124,6 +124,12 @@ def load(folder: Path | None = None) -> Model:
     return Model(told["model_id"], categories, mixes, calibration, weights, pipeline(categories, weights))
 
 
+def remembered(model_id: str, calibration: Calibration) -> Model:
+    """A model of which only the id and the calibration are known: it weighs opinions that were kept, but has none."""
+    nothing = Vocabulary((), ())
+    return Model(model_id, tuple(calibration.categories), {}, calibration, Weights((nothing, nothing), None), None)
+
+
 def save(
     folder: Path,
     *,

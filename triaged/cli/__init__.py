@@ -17,6 +17,7 @@ from triaged.errors import ConfigError, TriagedError
 from triaged.cli import (  # isort: skip
     service,
     mails,
+    explain,
     limits,
     mailboxes,
     quarantine,

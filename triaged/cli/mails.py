@@ -1,4 +1,4 @@
-"""Commands about mail: try it, list it, show it, explain it, put it right, let it go."""
+"""Commands about mail: try it, list it, show it, put it right, let it go."""
 
 from __future__ import annotations
 
@@ -100,23 +100,6 @@ def show(mail: IdArgument, config: ConfigOption = None, as_json: JsonOption = Fa
         print(views.line(views.story_view(row, message, effects, events)))  # noqa: T201
     else:
         terminal.print_story(terminal.console(), row, message, effects, events, zone=loaded.hours.timezone)
-
-
-@app.command(epilog="Example: triaged explain 12")
-def explain(mail: IdArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Say why a mail was decided as it was: words, scores, rules and who set what."""
-    loaded = config_of(config)
-    with reader_of(loaded) as reader:
-        row = row_of(reader, mail)
-        message, decision = reader.message(row.id), reader.decision(row.id)
-    if row.state != "quarantined" and message is None:
-        fail(f"the text of mail {mail} was removed, and with it why it was decided so; 'triaged show {mail}' says when")
-    if message is None or decision is None:
-        fail(f"mail {mail} is quarantined: it could not be read, so nothing was decided")
-    if as_json:
-        print(views.line(views.explanation_view(str(row.id), message, decision)))  # noqa: T201
-    else:
-        terminal.print_explanation(terminal.console(), message, decision, zone=loaded.hours.timezone)
 
 
 @app.command(epilog="Example: triaged correct 12 --category complaint --category request --account C-104")

@@ -167,18 +167,18 @@ def add(start: datetime, span: Span, hours: Hours) -> datetime:
         case "minutes":
             return start.astimezone(UTC) + timedelta(minutes=span.amount)
         case "days":
-            return _instant(local.date() + timedelta(days=span.amount), local.time(), hours)
+            return instant(local.date() + timedelta(days=span.amount), local.time(), hours)
         case "business minutes":
             return _add_open_time(start, timedelta(minutes=span.amount), hours)
         case "business days":
             day = _working_day(local.date(), span.amount, hours)
-            return _instant(*_into_hours(day, local.time(), hours), hours)
+            return instant(*into_hours(day, local.time(), hours), hours)
 
 
 def open_intervals(start: datetime, end: datetime, hours: Hours) -> tuple[Interval, ...]:
     """What is open within [start, end), in order, UTC; times that touch are one interval."""
     merged: list[Interval] = []
-    for opens, closes in _openings(start, hours):
+    for opens, closes in openings(start, hours):
         if max(opens, start) >= end:
             break
         opens, closes = max(opens, start.astimezone(UTC)), min(closes, end.astimezone(UTC))
@@ -188,21 +188,21 @@ def open_intervals(start: datetime, end: datetime, hours: Hours) -> tuple[Interv
     return tuple(merged)
 
 
-def _openings(start: datetime, hours: Hours) -> Iterator[tuple[datetime, datetime]]:
+def openings(start: datetime, hours: Hours) -> Iterator[tuple[datetime, datetime]]:
     """(opens, closes) in UTC from the first that ends after `start` on, for ten years."""
     first = start.astimezone(ZoneInfo(hours.timezone)).date()
     for offset in range(MAX_DAYS):
         day = first + timedelta(days=offset)
         for opens, closes in hours.spans[day.weekday()] if hours.works_on(day) else ():
             last = day + timedelta(days=1) if closes == _MIDNIGHT else day
-            span = _instant(day, opens, hours), _instant(last, closes, hours)
+            span = instant(day, opens, hours), instant(last, closes, hours)
             # A span that lies in the hour the clocks skip is empty that day.
             if span[0] < span[1] and span[1] > start:
                 yield span
 
 
 def _add_open_time(start: datetime, left: timedelta, hours: Hours) -> datetime:
-    for opens, closes in _openings(start, hours):
+    for opens, closes in openings(start, hours):
         opens = max(opens, start.astimezone(UTC))
         if opens + left <= closes:
             return opens + left
@@ -221,7 +221,8 @@ def _working_day(day: date, count: int, hours: Hours) -> date:
     raise ValueError("there are not enough working days in twenty years")
 
 
-def _into_hours(day: date, wall: time, hours: Hours) -> tuple[date, time]:
+def into_hours(day: date, wall: time, hours: Hours) -> tuple[date, time]:
+    """A wall-clock time on a working day, moved into that day's hours; see `add`."""
     spans = hours.spans[day.weekday()]
     opened = [span for span in spans if span[0] <= wall]
     if len(opened) == 0:
@@ -230,6 +231,6 @@ def _into_hours(day: date, wall: time, hours: Hours) -> tuple[date, time]:
     return day, wall if closes == _MIDNIGHT else min(wall, closes)
 
 
-def _instant(day: date, wall: time, hours: Hours) -> datetime:
+def instant(day: date, wall: time, hours: Hours) -> datetime:
     """The wall-clock time in UTC; fold 0 is the first of two, and the offset before a jump."""
     return datetime.combine(day, wall.replace(fold=0), ZoneInfo(hours.timezone)).astimezone(UTC)

@@ -249,9 +249,17 @@ class Reader:
         return BACKGROUND.validate_json(rows[0][0]) if rows and rows[0][0] != "" else None
 
     def locator(self, message: int) -> Locator | None:
-        """Where a mail lay when it was first seen; None when nobody knows."""
+        """Where a mail lay when it was decided about; None when nobody knows.
+
+        Copies may be seen in the same moment: it is the place that it was to be filed from, else one in its mailbox.
+        """
         rows = self.select(
-            "SELECT mailbox, folder, key FROM locator WHERE message = ? ORDER BY seen_at, folder, key LIMIT 1",
+            "SELECT payload ->> '$.locator.mailbox', payload ->> '$.locator.folder', payload ->> '$.locator.key' "
+            "FROM effect WHERE message = ? AND kind = 'file' AND payload <> '{}' ORDER BY id LIMIT 1",
+            (message,),
+        ) or self.select(
+            "SELECT locator.mailbox, folder, locator.key FROM locator JOIN message ON message.id = locator.message "
+            "WHERE message.id = ? ORDER BY locator.mailbox <> message.mailbox, seen_at, folder, locator.key LIMIT 1",
             (message,),
         )
         return Locator(*rows[0]) if rows else None

@@ -89,6 +89,16 @@ def handle(rules: RuleSet, facts: Facts, *, full: bool = False) -> Handling:
     return _handling(fired, tuple(traces))
 
 
+def look_at(rule: Rule, facts: Facts) -> RuleTrace:
+    """Every condition of one rule, be it enabled or not, on a mail whose verdict is known."""
+    return _trace(rule, facts, full=True)
+
+
+def met(condition: ConditionTrace) -> bool:
+    """Whether the rule may fire for all that this condition says: a `when` that holds, an `unless` that does not."""
+    return condition.holds != condition.key.startswith("unless.")
+
+
 def _handling(fired: list[Rule], traces: tuple[RuleTrace, ...]) -> Handling:
     priority, priority_set = _first(fired, "priority", lambda rule: rule.then.priority)
     acknowledge, acknowledge_set = _first(fired, "acknowledge", lambda rule: rule.then.acknowledge)
