@@ -17,6 +17,7 @@ from triaged.decision import ConditionTrace, Decision, RuleTrace
 from triaged.model import Evidence, Message
 from triaged.playbook import sought_by
 from triaged.replay import Remade, Replay
+from triaged.rules.facts import Facts
 from triaged.rules.grammar import DATES, NO_TEMPLATE, Rule, RuleSet, plain
 from triaged.rules.match import look_at, met
 from triaged.tomlfile import did_you_mean
@@ -28,7 +29,10 @@ _AT_LINE = re.compile(r"(?:rules/)?([^:]+):(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class ToldRule:
-    """One rule on one mail. near: all of its conditions but one are met. gave: the evidence that it gave."""
+    """One rule on one mail. near: all of its conditions but one are met. gave: the evidence that it gave.
+
+    unseen: why it was not looked at when it was decided, in words; `""` when it was.
+    """
 
     name: str
     source: str
@@ -37,6 +41,7 @@ class ToldRule:
     near: bool
     conditions: tuple[ConditionTrace, ...]
     gave: tuple[Evidence, ...]
+    unseen: str = ""
 
 
 Outcome = Literal["set", "same", "overruled", "not set"]
@@ -75,7 +80,7 @@ class WhyNot:
 class Explanation:
     """message, replay: what is explained. decision: as stored, with every rule in its trace where it came out the same.
 
-    unseen: how many rules were not looked at, since a rule before them stopped it or they are switched off.
+    rules: those looked at, in order, then the others of the set, as far as they are known.
     due_steps: how the due time came about, `()` where it cannot be told. no_due: why no answer is owed, or `""`.
     thresholds: the score from which on each category counts; of none where the calibration is not known.
     """
@@ -84,7 +89,6 @@ class Explanation:
     replay: Replay
     decision: Decision
     rules: tuple[ToldRule, ...]
-    unseen: int
     due_steps: tuple[Step, ...]
     no_due: str
     thresholds: dict[str, float]
@@ -95,7 +99,7 @@ def explanation(message: Message, replay: Replay, *, why_not: WhyNot | None = No
     """Put together all that is told of a mail's decision."""
     same = replay.remade if replay.reproduced else None
     decision = same.decision if same is not None else replay.stored
-    rules = tuple(_told_rules(decision, same))
+    rules = (*_told_rules(decision, same), *(_unseen_rules(same) if same is not None else ()))
     fits = same.playbook.model.calibration.categories if same is not None else {}
     names = [each.category for each in decision.verdict.scores] if same is not None else []
     return Explanation(
@@ -103,7 +107,6 @@ def explanation(message: Message, replay: Replay, *, why_not: WhyNot | None = No
         replay=replay,
         decision=decision,
         rules=rules,
-        unseen=len(same.playbook.rules.rules) - len(rules) if same is not None else 0,
         due_steps=tuple(due_steps(same)) if same is not None else (),
         no_due=_no_due(message, decision),
         thresholds={name: fits.get(name, OWN).threshold for name in names},
@@ -128,6 +131,30 @@ def _told_rules(decision: Decision, remade: Remade | None) -> Iterator[ToldRule]
             conditions=trace.conditions,
             gave=tuple(each for each in given if each.source == source) if trace.fired else (),
         )
+
+
+def _unseen_rules(remade: Remade) -> Iterator[ToldRule]:
+    """Rules that are switched off, and those after one that stops."""
+    seen = {each.source for each in remade.decision.rules}
+    rules = [each for each in remade.playbook.rules.rules if each.source not in seen]
+    facts = _facts(rules, remade)
+    for rule in rules:
+        stopped_by = _stopped_before(rule, remade)
+        why = "switched off (enabled = false)" if not rule.enabled else f"after “{stopped_by}”, which stops"
+        conditions = look_at(rule, facts).conditions
+        yield ToldRule(rule.name, rule.source, rule.because, False, False, conditions, (), why)
+
+
+def _facts(rules: Iterable[Rule], remade: Remade) -> Facts:
+    """What was known of the mail once all was weighed. rules: whose words are looked for."""
+    facts = facts_of(
+        remade.message,
+        locator=remade.locator,
+        playbook=remade.playbook,
+        background=remade.background,
+        sought=sought_by(rules),
+    )
+    return dataclasses.replace(facts, verdict=remade.decision.verdict, risk=remade.decision.risk)
 
 
 def _is_near(conditions: tuple[ConditionTrace, ...]) -> bool:
@@ -218,16 +245,8 @@ def unknown_rule(wanted: str, several: tuple[str, ...], known: Iterable[str]) ->
 
 def why_not(rule: Rule, remade: Remade, *, today: bool = False) -> WhyNot:
     """Look at one rule, wherever it stands and be it enabled or not. today: it is one of today's."""
-    facts = facts_of(
-        remade.message,
-        locator=remade.locator,
-        playbook=remade.playbook,
-        background=remade.background,
-        sought=sought_by(rule),
-    )
-    decision = remade.decision
-    trace = look_at(rule, dataclasses.replace(facts, verdict=decision.verdict, risk=decision.risk))
-    fired = any(each.fired for each in decision.rules if each.source == rule.source)
+    trace = look_at(rule, _facts([rule], remade))
+    fired = any(each.fired for each in remade.decision.rules if each.source == rule.source)
     answer, fields = _answer(rule, trace, remade)
     return WhyNot(rule.name, rule.source, rule.because, today, fired, answer, trace.conditions, fields)
 

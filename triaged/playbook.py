@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -72,10 +72,10 @@ def sought_of(rules: RuleSet) -> Sought:
     return Sought(PhraseIndex(rules.phrases), PatternIndex(rules.patterns), TokenIndex(rules.tokens))
 
 
-def sought_by(rule: Rule) -> Sought:
-    """The words that one rule waits for, be it enabled or not, compiled."""
+def sought_by(rules: Iterable[Rule]) -> Sought:
+    """The words that these rules wait for, be they enabled or not, compiled."""
     values: dict[str, tuple[str, ...]] = dict.fromkeys(WORDS, ())
-    for condition in (*rule.when, *rule.unless):
+    for condition in (each for rule in rules for each in (*rule.when, *rule.unless)):
         if condition.key in values:
             values[condition.key] += condition.values
     return Sought(PhraseIndex(values["says"]), PatternIndex(values["pattern"]), TokenIndex(values["tokens"]))

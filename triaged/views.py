@@ -177,12 +177,12 @@ def explanation_view(file: str, told: Explanation) -> dict[str, Any]:
                 "because": rule.because,
                 "fired": rule.fired,
                 "near_miss": rule.near,
+                "not_looked_at": rule.unseen or None,
                 "conditions": [condition_view(each) for each in rule.conditions],
                 "gave": [{"name": each.category, "weight": round(each.weight, 4)} for each in rule.gave],
             }
             for rule in told.rules
         ],
-        "not_looked_at": told.unseen,
         "why_not": why_not_view(told.why_not) if told.why_not is not None else None,
     }
 

@@ -196,26 +196,27 @@ def _print_due(out: Console, told: Explanation, *, zone: str) -> None:
 def _print_rules(out: Console, told: Explanation, *, everything: bool) -> None:
     fired = [rule for rule in told.rules if rule.fired]
     near = [rule for rule in told.rules if rule.near]
-    _heading(out, f"Rules that fired: {len(fired)}")
+    _heading(out, f"All {len(told.rules)} rules" if everything else f"Rules that fired: {len(fired)}")
     for rule in told.rules if everything else fired:
         _print_rule(out, rule)
     if everything:
         return
     if len(near) > 0:
-        _heading(out, f"Rules that all but fired, one condition not met: {len(near)}")
+        _heading(out, f"Rules that nearly fired (one condition was not met): {len(near)}")
     for rule in near[:MOST_NEAR]:
         (unmet,) = (each for each in rule.conditions if not met(each))
         _line(out, f"  [dim]✗[/dim] {escape(rule.name)} [dim]({escape(rule.source)})[/dim]: {_condition_words(unmet)}")
     if len(near) > MOST_NEAR:
         _line(out, f"  … and {len(near) - MOST_NEAR} more")
-    others = len(told.rules) - len(fired) - len(near)
-    unseen = f", {told.unseen} were not looked at (switched off, or after a rule that stops)" if told.unseen > 0 else ""
-    _line(out, f"\n{others} other rules did not fire{unseen}. --all shows each; --why-not RULE says why one did not.")
+    unseen = sum(rule.unseen != "" for rule in told.rules)
+    others = len(told.rules) - len(fired) - len(near) - unseen
+    passed = f", {unseen} were not looked at (switched off, or after a rule that stops)" if unseen > 0 else ""
+    _line(out, f"\n{others} other rules did not fire{passed}. --all shows each; --why-not RULE says why one did not.")
 
 
 def _print_rule(out: Console, rule: ToldRule) -> None:
     mark = "[green]✓[/green]" if rule.fired else "[dim]✗[/dim]"
-    because = f": {rule.because}" if rule.because else ""
+    because = f": not looked at, {rule.unseen}" if rule.unseen else f": {rule.because}" if rule.because else ""
     _line(out, f"  {mark} {escape(rule.name)} [dim]({escape(rule.source)}){escape(because)}[/dim]")
     for condition in rule.conditions:
         _line(out, f"      {_mark(condition)} [dim]{_condition_words(condition)}[/dim]")
