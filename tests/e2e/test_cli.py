@@ -26,7 +26,8 @@ ROW_NAMES = set(
     "effects".split()
 )
 EXPLAIN_NAMES = TRY_NAMES | set(
-    "reference decided due tags account_evidence account_rivals identity model rule_set fields trace".split()
+    "reference decided due tags account_evidence account_rivals identity model rule_set fields trace "
+    "reproduced problem differences thresholds due_steps no_due why_not".split()
 )
 ACCOUNT_NAMES = set("account_id name domains addresses contacts manager tier contracts timezone language".split())
 STATUS_NAMES = set(

@@ -273,7 +273,7 @@ def _condition_words(condition: ConditionTrace, *, short: bool = True) -> str:
     found = "found" if key in WORDS else "was"
     wanted = condition.wanted
     if short and len(wanted) > WANTED_LETTERS:
-        wanted = wanted[:WANTED_LETTERS].rstrip() + " …"
+        wanted = wanted[:WANTED_LETTERS].rpartition(" or ")[0] + " or …"
     asks = f"{condition.key} {'must not be' if side == 'unless' else 'wanted'} {wanted}, "
     if short and key in WORDS and condition.holds == (side == "when"):
         asks = f"{condition.key} "
