@@ -22,7 +22,8 @@ from triaged.decision import Decision
 from triaged.errors import ConfigError, Problem
 from triaged.loading import assembled, secret_path, text_id
 from triaged.log.encode import DECISION, EFFECT
-from triaged.log.read import EffectRow, Reader
+from triaged.log.read import Reader
+from triaged.log.rows import EffectRow
 from triaged.log.rulesets import calibration, rule_set, settings_text
 from triaged.model import Locator, Message
 from triaged.playbook import Background, Playbook
