@@ -20,6 +20,9 @@ faults: .venv/dev ## the long fault trials, some two hours (as root: all of them
 bench: .venv/dev ## speed and memory beside a floor measured in the same run (needs Dovecot)
 	@$(BIN)/python -m tests.bench
 
+bench-rules: .venv/dev ## what ten thousand rules add to judging a mail (two minutes)
+	@$(BIN)/python -m tests.bench.rules
+
 docs: .venv/dev ## the README map is true; what the documents name exists
 	@$(BIN)/python -m pytest tests/house
 
@@ -59,4 +62,4 @@ clean: ## remove the virtual environment and the demo
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --group dev
 	@touch $@
 
-.PHONY: help demo test check faults bench bench-classify docs fmt fmt-check lint types model clean
+.PHONY: help demo test check faults bench bench-classify bench-rules docs fmt fmt-check lint types model clean
