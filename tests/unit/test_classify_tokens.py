@@ -115,6 +115,16 @@ def test_any_text_is_read_and_its_words_are_where_they_are_said_to_be(text: str)
         assert all(before[2] <= after[1] for before, after in pairwise(places))
 
 
+@given(st.lists(st.sampled_from(["price", "rise", "increase", "a", "b"]), max_size=40))
+def test_looking_around_the_rarest_word_finds_what_looking_everywhere_finds(words: list[str]) -> None:
+    key = token_key(pattern(RISE))
+    (compiled,), text = RISES._patterns, " ".join(words)
+    doc = RISES._nlp.make_doc(text)
+    everywhere = [doc[first:last].text for first, last in tokens._matches(compiled, doc, [(0, len(doc))])]
+    assert [place[0] for place in RISES.find(text).get(key, ())] == everywhere
+
+
+RISES = TokenIndex([token_key(pattern(RISE))])
 INDEX = TokenIndex(token_key(pattern(each)) for each in SOME)
 
 

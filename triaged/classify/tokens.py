@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -40,6 +40,8 @@ _WINDOW = 1_000
 """Tokens looked at before it is seen whether enough places are known, so that few matches are ever held."""
 
 Token = Mapping[str, Any]
+Stretch = tuple[int, int]
+"""Of tokens: the first, one behind the last."""
 Places = tuple[tuple[str, int, int], ...]
 """Words as they stand in the text, start, end (characters, end exclusive); by start, they do not overlap."""
 
@@ -72,7 +74,7 @@ class TokenIndex:
     """Patterns compiled once, given by their keys; in each of them `token_problem` finds nothing. Raises: ValueError.
 
     `LOWER` is read in lower case; kinds of quotes, and kinds and number of blanks make no difference. Only patterns
-    whose words are all there are tried, so most cost nothing.
+    whose words are all there are tried, around the rarest of these, so most cost nothing.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
@@ -105,29 +107,49 @@ class TokenIndex:
         found: dict[str, Places] = {}
         with bounded(self._nlp):
             doc = self._nlp.make_doc(plain)[:MAX_TEXT_TOKENS]
-            for pattern in self._candidates(doc):
-                spans = [doc[first:last] for first, last in _matches(pattern, doc)]
+            for pattern, stretches in self._candidates(doc):
+                spans = [doc[first:last] for first, last in _matches(pattern, doc, stretches)]
                 at = [(places[span.start_char], places[span.end_char - 1] + 1) for span in spans]
                 if len(at) > 0:
                     found[pattern.key] = tuple((text[start:end], start, end) for start, end in at)
         return found
 
-    def _candidates(self, doc: Any) -> list[_Pattern]:
+    def _candidates(self, doc: Any) -> Iterator[tuple[_Pattern, list[Stretch]]]:
+        """Patterns whose words are all there, with the stretches around the rarest of these words."""
         from spacy.attrs import LOWER
 
-        words = frozenset(doc.to_array([LOWER]).ravel().tolist())
+        at: dict[int, list[int]] = {}
+        for place, word in enumerate(doc.to_array([LOWER]).ravel().tolist()):
+            at.setdefault(word, []).append(place)
         numbers = set(self._always)
-        for word in words & self._by_word.keys():
+        for word in at.keys() & self._by_word.keys():
             numbers.update(self._by_word[word])
-        patterns = (self._patterns[number] for number in sorted(numbers))
-        return [each for each in patterns if not any(need.isdisjoint(words) for need in each.needs)]
+        for pattern in (self._patterns[number] for number in sorted(numbers)):
+            if len(pattern.needs) == 0:
+                yield pattern, [(0, len(doc))]
+            elif not any(need.isdisjoint(at.keys()) for need in pattern.needs):
+                found = [[place for word in need for place in at.get(word, ())] for need in pattern.needs]
+                rarest: list[int] = min(found, key=len)
+                yield pattern, _stretches(sorted(rarest), pattern.longest)
 
 
-def _matches(pattern: _Pattern, doc: Any) -> list[tuple[int, int]]:
-    """The first places that do not overlap, as tokens: first, one behind the last."""
-    found: list[tuple[int, int]] = []
-    for start in range(0, len(doc), _WINDOW):
-        window = doc[start : start + _WINDOW + pattern.longest - 1]
+def _stretches(places: Sequence[int], longest: int) -> list[Stretch]:
+    """All tokens that a match of so many tokens with one of these places in it can have."""
+    found: list[Stretch] = []
+    for place in places:
+        start, end = max(0, place - longest + 1), place + longest
+        if len(found) > 0 and start <= found[-1][1]:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return found
+
+
+def _matches(pattern: _Pattern, doc: Any, stretches: Sequence[Stretch]) -> list[Stretch]:
+    """The first places that do not overlap."""
+    found: list[Stretch] = []
+    for start, stop in ((start, end) for first, end in stretches for start in range(first, end, _WINDOW)):
+        window = doc[start : min(start + _WINDOW + pattern.longest - 1, stop)]
         ordered = sorted((first, -last) for _, first, last in pattern.matcher(window) if first < _WINDOW)
         for first, last in ((start + first, start - last) for first, last in ordered):
             if len(found) == 0 or first >= found[-1][1]:
@@ -345,7 +367,8 @@ def _emptiness(pattern: Sequence[Token]) -> str | None:
     """What holds for every mail is no condition."""
     nlp = _blank()
     compiled = _compiled("", pattern, nlp)
-    if all(len(_matches(compiled, nlp.make_doc(sample))) > 0 for sample in _SAMPLES):
+    docs = [nlp.make_doc(sample) for sample in _SAMPLES]
+    if all(len(_matches(compiled, doc, [(0, len(doc))])) > 0 for doc in docs):
         return "the pattern would hold for nearly every mail; name a word or sign that must be there"
     return None
 
