@@ -25,16 +25,19 @@ from rich.table import Table
 from tests.bench.worker import write_config
 from triaged import shipped
 from triaged.accounts.match import Directory, directory
+from triaged.classify.language import language
 from triaged.classify.model import judge
 from triaged.classify.tokens import TokenIndex, token_key, token_problem
 from triaged.config import load_config
 from triaged.decide import decide, hits
 from triaged.examples import EPOCH, bare_message
+from triaged.loading import build_playbook
+from triaged.mail.donotanswer import DoNotAnswer
 from triaged.model import Account, Locator, Message
 from triaged.playbook import Playbook
 from triaged.rules.grammar import CONDITIONS
 from triaged.rules.patterns import PatternIndex, problem
-from triaged.wire import build_playbook
+from triaged.worker.triage import Desk, background_of
 
 WRITTEN = Path(__file__).parents[1] / "corpus" / "written"
 MANY_RULES = 10_000
@@ -202,19 +205,12 @@ def _round(playbook: Playbook, messages: Sequence[Message], accounts: Directory)
     opinions = judge(playbook.model, [message.judged for message in messages])
     judged = time.process_time()
     for message in messages:
-        hits(playbook.phrases, message.judged)
+        hits(playbook.sought, message.judged, language(message.new_text))
     found = time.process_time()
+    desk = Desk(playbook, accounts, None, DoNotAnswer())
     for message, opinion in zip(messages, opinions, strict=True):
-        decide(
-            message,
-            locator=Locator("desk", "INBOX", "1/1"),
-            playbook=playbook,
-            directory=accounts,
-            thread_accounts=(),
-            trend=None,
-            judged=opinion,
-            now=EPOCH,
-        )
+        background = background_of(message, desk, opinion)
+        decide(message, locator=Locator("desk", "INBOX", "1/1"), playbook=playbook, background=background, now=EPOCH)
     decided = time.process_time()
     each = 1000 / len(messages)
     return (judged - began) * each, (found - judged) * each, (decided - found) * each

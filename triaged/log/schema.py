@@ -352,6 +352,7 @@ ALTER TABLE message ADD COLUMN assigned TEXT NOT NULL DEFAULT '';
                                           -- the person who is to see to it; '' for nobody
 ALTER TABLE message ADD COLUMN done_at INTEGER;
                                           -- when a person said that nothing more is owed for it
+CREATE INDEX message_reference ON message (reference);
 """
 
 
