@@ -128,6 +128,12 @@ def print_warnings(problems: Iterable[Problem]) -> None:
         console(stderr=True).print(f"[bold yellow]![/bold yellow] [bold]{where}[/bold]: {what}", soft_wrap=True)
 
 
+def print_found(out: Console, problems: Iterable[Problem], *, mark: str) -> None:
+    """Problems or hints, a line each. mark: stands in front, as rich markup."""
+    for problem in problems:
+        out.print(f"{mark} [bold]{escape(problem.where)}[/bold]: {escape(problem.what)}", soft_wrap=True)
+
+
 def print_decision(out: Console, file: str, message: Message, decision: Decision) -> None:
     """What would be decided about a mail, in a few lines."""
     verdict = decision.verdict

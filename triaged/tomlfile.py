@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from triaged.errors import ConfigError, Problem
+from triaged.plaintext import text_of
+from triaged.tomlsyntax import explained
 
 MAX_FILE_BYTES = 262_144
 """Bytes; a hand-written file is far smaller, and tomllib is quadratic on some longer ones (mail-safety 4.9)."""
+
+MOST_FAULTS = 20
+"""Paragraphs of a file that are told of when they cannot be read; each costs one more look at the whole file."""
 
 Place = tuple[str | int, ...]
 """Where a value stands: `("rule", 0, "when", "says")`; table arrays count from 0."""
@@ -52,22 +57,59 @@ def read_toml(path: Path, *, name: str | None = None) -> TomlFile:
 
 
 def parse_toml(octets: bytes, *, name: str) -> TomlFile:
-    """Parse TOML octets; a byte order mark and CRLF do no harm. Raises: ConfigError with `file:line`."""
-    if len(octets) > MAX_FILE_BYTES:
-        raise ConfigError((Problem(name, f"is larger than {MAX_FILE_BYTES // 1024} KB"),))
-    try:
-        text = octets.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = octets[: error.start].count(b"\n") + 1
-        raise ConfigError((Problem(f"{name}:{line}", "is not UTF-8 text; save the file as UTF-8"),)) from None
-    text = text.replace("\r\n", "\n")
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError((_syntax_problem(name, text, str(error)),)) from None
-    except RecursionError:
-        raise ConfigError((Problem(name, "is nested too deeply"),)) from None
+    """Parse TOML octets; a byte order mark, CRLF and odd blanks do no harm. Raises: ConfigError, `file:line`."""
+    text = _text_of(octets, name)
+    data, fault = _parsed(text)
+    if fault is not None:
+        raise ConfigError((Problem(f"{name}:{fault[0]}" if fault[0] > 0 else name, fault[1]),))
     return TomlFile(name, data, _lines(text))
+
+
+def parse_paragraphs(octets: bytes, *, name: str, begin: str) -> tuple[TomlFile, tuple[Problem, ...]]:
+    """As `parse_toml`, but paragraphs that cannot be read are left out, each with its problem.
+
+    begin: the header that begins one (`[[rule]]`). Raises: ConfigError when nothing of the file can be read.
+    """
+    text, problems = _text_of(octets, name), list[Problem]()
+    data, fault = _parsed(text)
+    readable = text
+    while fault is not None:
+        line, what = fault
+        problems.append(Problem(f"{name}:{line}" if line > 0 else name, what))
+        shorter = _without_paragraph(readable, line, begin)
+        if line == 0 or len(problems) >= MOST_FAULTS or shorter == readable:
+            raise ConfigError(tuple(problems))
+        readable = shorter
+        data, fault = _parsed(readable)
+    return TomlFile(name, data, _lines(readable)), tuple(problems)
+
+
+def _without_paragraph(text: str, line: int, begin: str) -> str:
+    """The text with the paragraph around a line made empty, so that all other lines keep their number."""
+    lines = text.split("\n")
+    begins = [number for number, each in enumerate(lines) if "".join(each.split()).startswith(begin)]
+    start = max((number for number in begins if number < line), default=0)
+    end = min((number for number in begins if number >= line), default=len(lines))
+    return "\n".join(("" if start <= number < end else each) for number, each in enumerate(lines))
+
+
+def _text_of(octets: bytes, name: str) -> str:
+    if len(octets) > MAX_FILE_BYTES:
+        what = f"is larger than {MAX_FILE_BYTES // 1024} KB; make two files of it"
+        raise ConfigError((Problem(name, what),))
+    return text_of(octets, name=name)
+
+
+def _parsed(text: str) -> tuple[dict[str, Any], tuple[int, str] | None]:
+    """What tomllib makes of it; or nothing, with the line (0: of no line) and what is wrong there."""
+    try:
+        return tomllib.loads(text), None
+    except tomllib.TOMLDecodeError as error:
+        return {}, explained(text, str(error))
+    except RecursionError:
+        return {}, (0, "is nested too deeply: there are too many [ or { within each other")
+    except ValueError:  # a number of thousands of digits
+        return {}, (0, "holds a number that is too long to be one; did you forget a quote?")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -75,15 +117,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     by_lower = {each.lower(): each for each in known}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f"; did you mean '{by_lower[near[0]]}'?" if near else ""
-
-
-def _syntax_problem(name: str, text: str, message: str) -> Problem:
-    found = re.search(r"\(at line (\d+), column (\d+)\)|\(at end of document\)", message)
-    line = int(found[1]) if found and found[1] else text.count("\n") + 1
-    what = message[: found.start()].strip() if found else message
-    source = text.split("\n")[line - 1].strip() if line <= text.count("\n") + 1 else ""
-    quotes = '; it holds curly quotes, use straight ones (")' if re.search("[“”„‘’]", source) else ""
-    return Problem(f"{name}:{line}", f"is not valid TOML: {what}{quotes}")
 
 
 def _lines(text: str) -> dict[Place, int]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from triaged.decision import ConditionTrace, Decision
+from triaged.errors import Problem
 from triaged.examples import JudgedExample
 from triaged.explanation import Explanation, WhyNot
 from triaged.log.alerts import Alert
@@ -21,6 +22,19 @@ from triaged.rules.match import met
 def moment(value: datetime | None) -> str | None:
     """ISO 8601 in UTC, to the second."""
     return value.strftime("%Y-%m-%dT%H:%M:%SZ") if value is not None else None
+
+
+def problem_view(kind: str, problem: Problem) -> dict[str, Any]:
+    """What `triaged rules check --json` prints for an error or a hint. kind: `error` or `hint`."""
+    name, _, line = problem.where.rpartition(":")
+    has_line = name != "" and line.isdigit()
+    return {
+        "kind": kind,
+        "where": problem.where,
+        "file": name if has_line else problem.where,
+        "line": int(line) if has_line else None,
+        "what": problem.what,
+    }
 
 
 def decision_view(file: str, message: Message, decision: Decision) -> dict[str, Any]:

@@ -180,7 +180,7 @@ def _no_model(site: Site) -> str:
 
 def _syntax(site: Site) -> str:
     edited(site, ('team = "Client Desk"', "team = Client Desk"))
-    return f"{line_of(site.config, 'team')}: is not valid TOML"
+    return f"{line_of(site.config, 'team')}: a text needs quotes"
 
 
 @pytest.mark.parametrize("spoil", [_no_rules, _no_mailbox, _unwritable_state, _no_model, _syntax])

@@ -307,13 +307,13 @@ WRONG = [
         "keep_sent_in",
         "there is no IMAP mailbox called 'second'",
     ),
-    ("syntax", 'team = "Client Desk"', "team = Client Desk", "team", "is not valid TOML: Invalid value"),
+    ("syntax", 'team = "Client Desk"', "team = Client Desk", "team", 'a text needs quotes: team = "Client Desk"'),
     (
         "curly quotes",
         'team = "Client Desk"',
         "team = “Client Desk”",
         "team",
-        'is not valid TOML: Invalid value; it holds curly quotes, use straight ones (")',
+        '“Client Desk” stands in curly quotes, as Word makes them; use straight ones: "…"',
     ),
 ]
 

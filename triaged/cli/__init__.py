@@ -24,6 +24,7 @@ from triaged.cli import (  # isort: skip
     reconcile,
     accounts,
     rules,
+    rulecheck,
     examples,
     learn,
     models,

@@ -10,6 +10,7 @@ from typing import Any
 from triaged.decision import WHEN
 from triaged.errors import ConfigError, Permanent, Problem
 from triaged.mail.template import Template, fill, read_template
+from triaged.plaintext import text_of
 
 MAX_VALUE_CHARACTERS = 1_000
 """What is put in for one variable; a longer subject or name is cut."""
@@ -85,7 +86,7 @@ def load_templates(files: Mapping[str, bytes]) -> Templates:
         problems.append(Problem(f"templates/{LAYOUT}", "is missing; the service needs it"))
     else:
         try:
-            source = _text(LAYOUT, files[LAYOUT])
+            source = text_of(files[LAYOUT], name=LAYOUT, markup=True)
             layout = read_template(source, name=LAYOUT, variables=_LAYOUT_VARIABLES, lists=_LISTS, markup=True)
         except ConfigError as error:
             problems.extend(error.problems)
@@ -135,7 +136,7 @@ def _plain(name: str, value: str) -> str:
 
 
 def _load(name: str, octets: bytes) -> tuple[Template, Template]:
-    text = _text(name, octets)
+    text = text_of(octets, name=name)
     head, _, body = text.partition("\n")
     if not head.lower().startswith("subject:") or head.partition(":")[2].strip() == "":
         raise ConfigError((Problem(f"{name}:1", "must begin with a line 'Subject: …'"),))
@@ -144,11 +145,3 @@ def _load(name: str, octets: bytes) -> tuple[Template, Template]:
     subject = read_template(head, name=name, variables=known, lists=_LISTS)
     first_line = text.count("\n") - body.lstrip("\n").count("\n") + 1
     return subject, read_template(body.lstrip("\n"), name=name, variables=known, lists=_LISTS, first_line=first_line)
-
-
-def _text(name: str, octets: bytes) -> str:
-    try:
-        return octets.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = octets[: error.start].count(b"\n") + 1
-        raise ConfigError((Problem(f"{name}:{line}", "is not UTF-8 text; save the file as UTF-8"),)) from None

@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from triaged.errors import Problem
+from triaged.errors import ConfigError, Problem
+from triaged.plaintext import text_of
 from triaged.rules.grammar import plain
 from triaged.tomlfile import did_you_mean
 
@@ -32,10 +33,9 @@ def read_lists(files: Mapping[str, bytes], problems: list[Problem]) -> dict[str,
             problems.append(Problem(path, f"cannot be named '@{name}': {what}; rename the file, as in angry-words.txt"))
             continue
         try:
-            text = octets.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = octets[: error.start].count(b"\n") + 1
-            problems.append(Problem(f"{path}:{line}", "is not UTF-8 text; save the file as UTF-8"))
+            text = text_of(octets, name=path)
+        except ConfigError as error:
+            problems += error.problems
             continue
         found[name] = _entries(text, path, problems)
     return found

@@ -11,7 +11,7 @@ from triaged.rules.grammar import KNOWN_CATEGORIES, KNOWN_SIGNALS, OTHER, ROLES,
 from triaged.rules.index import index
 from triaged.rules.lists import read_lists
 from triaged.rules.values import Known, Spot, TokenProblem, unchecked
-from triaged.tomlfile import TomlFile, did_you_mean, parse_toml
+from triaged.tomlfile import TomlFile, did_you_mean, parse_paragraphs
 from triaged.written import MAX_MAIL_BYTES
 
 
@@ -40,16 +40,21 @@ def parse_rules(
     known = Known(templates, people | ROLES, mailboxes, lists, token_problem)
     found: list[tuple[Spot, Rule]] = []
     parsed: list[TomlFile] = []
+    is_whole = True
     for name in ordered:
         try:
-            parsed.append(parse_toml(files[name], name=name))
+            file, unread = parse_paragraphs(files[name], name=name, begin="[[rule]]")
         except ConfigError as error:
             problems += error.problems
+            continue
+        parsed.append(file)
+        problems += unread
+        is_whole = is_whole and len(unread) == 0
     for file in parsed:
         found += _rules_of(file, known, problems)
     _check_names(found)
     _check_example_files(found, files)
-    if len(parsed) == len(ordered):  # a file that cannot be read may hold the rule that suggests the category
+    if is_whole and len(parsed) == len(ordered):  # one that is not read may suggest it
         rules = [rule for _, rule in found]
         suggested = {category for rule in rules for category, _ in rule.suggests}
         signalled = {signal for rule in rules for signal, _ in rule.signals}
