@@ -150,6 +150,9 @@ def _problem(file: TomlFile, error: ErrorDetails) -> Problem:
     key = ".".join(str(part) for part in place if not isinstance(part, int)) or file.name
     given = error.get("input")
     context = error.get("ctx", {})
+    if error["type"] == "extra_forbidden" and place[-1] == "password":
+        what = "a secret never stands here; write it into a file of its own and name that: password_file"
+        return Problem(file.where(place), what)
     sentences: dict[str, Callable[[], str]] = {
         "missing": lambda: f"'{key}' is missing",
         "extra_forbidden": lambda: f"there is no key '{key}'{did_you_mean(str(place[-1]), _known_keys(file, place))}",
@@ -157,13 +160,37 @@ def _problem(file: TomlFile, error: ErrorDetails) -> Problem:
         "union_tag_invalid": lambda: f"'{key}.kind' must be {context.get('expected_tags')}, not '{context.get('tag')}'",
         "union_tag_not_found": lambda: f"'{key}.kind' is missing",
         "value_error": lambda: f"{key}: {context.get('error')}",
-        "string_pattern_mismatch": lambda: f"'{key}' cannot be {given!r}; it must look like {context.get('pattern')}",
+        "string_pattern_mismatch": lambda: f"'{key}' cannot be {given!r}; {_wanted(context.get('pattern', ''))}",
         "string_too_short": lambda: f"'{key}' must not be empty",
         "too_short": lambda: f"there must be at least one [[{key}]]",
+        "list_type": lambda: (
+            f"'{key}' begins with [[{key}]], with two brackets on each side"
+            if isinstance(given, dict)
+            else f'\'{key}\' must be a list, as in {key} = ["one", "two"]'
+        ),
+        "string_type": lambda: f"'{key}' must be a text in \"quotes\", not {given}",
+        "int_type": lambda: f"'{key}' must be a whole number without quotes, not {given!r}",
+        "float_type": lambda: f"'{key}' must be a number without quotes, not {given!r}",
+        "less_than_equal": lambda: f"'{key}' is {given}; {context.get('le'):g} is the most it can be",
+        "greater_than_equal": lambda: f"'{key}' is {given}; {context.get('ge'):g} is the least it can be",
+        "greater_than": lambda: f"'{key}' is {given}; it must be more than {context.get('gt'):g}",
     }
     tell = sentences.get(error["type"])
     what = tell() if tell is not None else f"'{key}' is {given!r}: {error['msg'][:1].lower()}{error['msg'][1:]}"
     return Problem(file.where(place), what)
+
+
+def _wanted(pattern: str) -> str:
+    """What a text must be, in words."""
+    words = {
+        "^[a-z]{2}$": "write a language as two small letters: en, de, fr, es",
+        "^([a-z]{2})?$": "write a language as two small letters: en, de, fr, es",
+        "^[a-z0-9_.-]+$": "use small letters, digits, '.', '-' and '_', without blanks",
+        "^[A-Za-z0-9_.-]+$": "use letters, digits, '.', '-' and '_', without blanks",
+        "^[A-Za-z0-9.-]+$": "write a domain, such as example.com",
+        "^https?://": "it begins with https://",
+    }
+    return words.get(pattern, f"it must look like {pattern}")
 
 
 def _place(values: dict[str, Any], loc: tuple[int | str, ...]) -> Place:

@@ -269,5 +269,5 @@ def _unknown_accounts(rules: Sequence[Rule], accounts: Sequence[Account], places
                     what = "account is called" if each.key == "account" else "account is of the tier"
                     yield Hint(
                         places.where(rule, side, each.key),
-                        f"no {what} {listed(unknown)}{near}; see triaged accounts list",
+                        f"no {what} {listed(unknown)}{near or '; triaged accounts list shows those there are'}",
                     )

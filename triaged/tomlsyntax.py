@@ -135,8 +135,14 @@ def _no_value(fault: _Fault) -> tuple[int, str]:
         if fault.column <= len(fault.source.rstrip()) or key is not None:
             return fault.line, f"there is nothing behind the = of '{name}'; write its value on the same line"
         return fault.line, "there is nothing behind the ="
+    if _opened(fault.text, fault.offset)[0] == "[" and (named := _in_list(fault)) is not None:
+        return named
     if value[0] in CURLY:
-        return fault.line, f'{_short(value)} stands in curly quotes, as Word makes them; use straight ones: "…"'
+        word = re.split(f"(?<=.)[{CURLY}]", value, maxsplit=1)[0] + value[0]
+        return (
+            fault.line,
+            f'{_short(value[: len(word)])} stands in curly quotes, as Word makes them; use straight ones: "…"',
+        )
     if value[0] == "=":
         return fault.line, f"'{name}' has two =; one is enough"
     if word.lower() in _CALLED_TRUE | _CALLED_FALSE:
@@ -201,6 +207,16 @@ def _open_list(fault: _Fault) -> tuple[int, str]:
     return line, "the list that begins here with [ has no end; add ] behind its last text"
 
 
+def _in_list(fault: _Fault) -> tuple[int, str] | None:
+    """What stands in a list in the place of a text: the line behind the list, or a text without its first quote."""
+    if fault.before.strip() == "" and (_SET.match(fault.source) or _HEADER.match(fault.source)):
+        return _open_list(fault)
+    words = re.match(r"([^\"',\]]+)([\"'])", fault.rest)
+    if words is not None and fault.rest[0] not in CURLY:
+        return fault.line, f"'{_short(words[1])}' has no opening quote; put {words[2]} in front of it"
+    return None
+
+
 def _open_table(fault: _Fault) -> tuple[int, str]:
     if fault.rest.startswith("%"):
         return fault.line, "a share is written as a number from 0 to 1: 0.7, not 70%"
@@ -227,7 +243,7 @@ def _no_equals(fault: _Fault) -> tuple[int, str]:
     if (found := re.match(rf"({_TABLES})\s+([\w.]+)\s*=?", source)) is not None:
         return fault.line, f"between {found[1]} and {found[2]} stands a point, not a blank: {found[1]}.{found[2]} = …"
     if fault.rest.startswith(":"):
-        return fault.line, 'behind the name stands =, not a colon: name = "…"'
+        return fault.line, f"behind a name stands =, not a colon: {fault.before.strip()} = …"
     if re.match(r"[-*]\s", source):
         return fault.line, "a line cannot begin with - or *; a rule begins with [[rule]], a remark with #"
     if re.match(r"[\w.-]+\s*[\"'\[{\d“„]", source):

@@ -36,7 +36,7 @@ class _Found:
 @rules_app.command("check", epilog="Example: triaged rules check --since 30d --strict")
 def rules_check(
     folder: Annotated[
-        Path | None, typer.Argument(help="Another folder of rules, in the place of the site's.", metavar="[FOLDER]")
+        Path | None, typer.Argument(help="Another folder of rules, in the place of the site's.", metavar="FOLDER")
     ] = None,
     since: Annotated[str, typer.Option(help="Look at the mails of the log received since then: 24h, 90d.")] = "90d",
     no_log: Annotated[bool, typer.Option("--no-log", help="Do not look at the mails of the log.")] = False,

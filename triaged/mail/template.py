@@ -50,6 +50,26 @@ _COMPARE: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 }
 
 
+_SYNTAX: Final[tuple[tuple[str, str], ...]] = (
+    ("unexpected end of template", "an {% if %} or {% for %} has no end: add {% endif %} or {% endfor %}"),
+    ("encountered unknown tag", "within {% %} stand if, elif, else, endif, for and endfor, nothing else"),
+    ("unexpected '}'", "unexpected '}': a }} is missing or has one brace only, as in {{ contact }}"),
+    ("expected token 'end of print statement'", "within {{ }} stands one name: {{ contact }}"),
+    ("expected token 'end of statement block'", "a %} is missing, or too much stands in front of it"),
+    ("expected an expression", "the name within {{ }} is missing: {{ contact }}"),
+    ("unexpected char", "within {{ }} stands a sign that means nothing there: "),
+    ("missing end of comment", "a remark {# … has no end: add #}"),
+)
+"""How Jinja2's messages begin, in small letters, and what to say instead; with its own words behind a colon."""
+
+
+def _syntax(said: str) -> str:
+    for begin, words in _SYNTAX:
+        if said.lower().startswith(begin):
+            return words + said if words.endswith(": ") else words
+    return f"cannot be read: {said}"
+
+
 def _truncate(text: str, length: int) -> str:
     return text if len(text) <= length else text[: max(length - 1, 0)].rstrip() + "…"
 
@@ -120,7 +140,8 @@ def read_template(
             raise ConfigError((Problem(name, f"there are more than {MAX_TOKENS} words and signs in one template"),))
         tree = _GRAMMAR.parse(source)
     except TemplateSyntaxError as error:
-        raise ConfigError((Problem(f"{name}:{error.lineno + first_line - 1}", f"{error.message}"),)) from None
+        where = f"{name}:{error.lineno + first_line - 1}"
+        raise ConfigError((Problem(where, _syntax(error.message or "")),)) from None
     except RecursionError:
         raise ConfigError((Problem(name, f"there are more than {MAX_DEPTH} things within each other"),)) from None
     except ValueError as error:  # a number of thousands of digits

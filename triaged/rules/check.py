@@ -156,7 +156,7 @@ def _weights(value: Any, spot: Spot, kind: str) -> Weights:
         elif isinstance(weight, bool) or not isinstance(weight, int | float):
             here.wrong(f"the weight of '{key}' must be a number like 0.7, without quotes, not {shown(weight)}")
         elif not MIN_WEIGHT <= weight <= MAX_WEIGHT:
-            near = f"; did you mean {weight / 100:g}?" if 1 < weight < 100 else ""
+            near = f"; did you mean {weight / (10 if weight < 10 else 100):g}?" if 1 < weight < 100 else ""
             here.wrong(f"the weight of '{key}' must lie between {MIN_WEIGHT} and {MAX_WEIGHT}, not {weight}{near}")
         else:
             found.append((name, float(weight)))

@@ -12,9 +12,9 @@ from triaged.rules.places import Places
 
 _MANAGER = "account manager"
 _OF_ACCOUNT = {
-    "tier": "the tier of a sender whom nobody knows",
-    "manager": "the account manager of a sender whom nobody knows",
-    "contract_ends_within": "the contract of a sender whom nobody knows",
+    "tier": "a sender whom nobody knows has no tier",
+    "manager": "a sender whom nobody knows has no account manager",
+    "contract_ends_within": "a sender whom nobody knows has no contract",
 }
 _BOUNDS = ("score", "risk", "open_items")
 
@@ -41,9 +41,7 @@ def _stranger(rule: Rule, when: dict[str, Condition], places: Places) -> Iterato
     where, never = places.where(rule, "when", "account"), "so this rule can never hold"
     for key, what in _OF_ACCOUNT.items():
         if key in when:
-            yield Problem(
-                where, f'when.account = "none" and when.{key} exclude each other: there is no {what}, {never}'
-            )
+            yield Problem(where, f'when.account = "none" and when.{key} exclude each other: {what}, {never}')
     if "open_items" in when and not follows(when["open_items"], (Condition("open_items", ("= 0",)),)):
         yield Problem(where, f'when.account = "none" and when.open_items exclude each other, {never}')
     then = rule.then

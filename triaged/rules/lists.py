@@ -36,6 +36,7 @@ def read_lists(files: Mapping[str, bytes], problems: list[Problem]) -> dict[str,
             text = text_of(octets, name=path)
         except ConfigError as error:
             problems += error.problems
+            found[name] = ()  # it is there, so that those who name it are not told that it is not
             continue
         found[name] = _entries(text, path, problems)
     return found

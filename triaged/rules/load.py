@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from triaged.errors import ConfigError, Problem
 from triaged.rules.check import check_rule
-from triaged.rules.grammar import KNOWN_CATEGORIES, KNOWN_SIGNALS, OTHER, ROLES, WORDS, Rule, RuleSet
+from triaged.rules.grammar import KNOWN_CATEGORIES, KNOWN_SIGNALS, OTHER, ROLES, WORDS, Rule, RuleSet, plain
 from triaged.rules.index import index
 from triaged.rules.lists import read_lists
 from triaged.rules.values import Known, Spot, TokenProblem, unchecked
@@ -39,30 +39,32 @@ def parse_rules(
     lists = read_lists(files, problems)
     known = Known(templates, people | ROLES, mailboxes, lists, token_problem)
     found: list[tuple[Spot, Rule]] = []
-    parsed: list[TomlFile] = []
-    is_whole = True
-    for name in ordered:
-        try:
-            file, unread = parse_paragraphs(files[name], name=name, begin="[[rule]]")
-        except ConfigError as error:
-            problems += error.problems
-            continue
-        parsed.append(file)
-        problems += unread
-        is_whole = is_whole and len(unread) == 0
+    parsed, is_whole = _read(files, ordered, problems)
     for file in parsed:
         found += _rules_of(file, known, problems)
     _check_names(found)
     _check_example_files(found, files)
-    if is_whole and len(parsed) == len(ordered):  # one that is not read may suggest it
-        rules = [rule for _, rule in found]
-        suggested = {category for rule in rules for category, _ in rule.suggests}
-        signalled = {signal for rule in rules for signal, _ in rule.signals}
+    if is_whole:  # else what was not read may suggest it
+        suggested, signalled = _named(parsed, "suggests"), _named(parsed, "signals")
         _check_asked(found, "category", KNOWN_CATEGORIES | suggested | {OTHER}, "no rule suggests a category")
         _check_asked(found, "signal", KNOWN_SIGNALS | signalled, "no rule gives a signal")
     if len(problems) > 0:
         raise ConfigError(tuple(sorted(problems, key=_by_line)))
     return rule_set([rule for _, rule in found], lists)
+
+
+def _read(files: Mapping[str, bytes], names: Sequence[str], problems: list[Problem]) -> tuple[list[TomlFile], bool]:
+    """The files, without the rules in them that cannot be read, and whether there was none such."""
+    parsed, before = [], len(problems)
+    for name in names:
+        try:
+            file, unread = parse_paragraphs(files[name], name=name, begin="[[rule]]")
+        except ConfigError as error:
+            problems += error.problems
+        else:
+            parsed.append(file)
+            problems += unread
+    return parsed, len(problems) == before
 
 
 def _rules_of(file: TomlFile, known: Known, problems: list[Problem]) -> list[tuple[Spot, Rule]]:
@@ -76,6 +78,18 @@ def _rules_of(file: TomlFile, known: Known, problems: list[Problem]) -> list[tup
         return []
     spots = [top.at("rule", number) for number in range(len(tables))]
     return [(spot, check_rule(table, spot, known)) for spot, table in zip(spots, tables, strict=True)]
+
+
+def _named(files: Sequence[TomlFile], key: str) -> set[str]:
+    """What stands in every `then.suggests` or `then.signals`, whatever is wrong with its weight."""
+    found = set[str]()
+    for file in files:
+        tables = file.data.get("rule")
+        for table in tables if isinstance(tables, list) else ():
+            then = table.get("then") if isinstance(table, dict) else None
+            given = then.get(key) if isinstance(then, dict) else None
+            found |= {plain(name) for name in given} if isinstance(given, dict) else set()
+    return found
 
 
 def _by_line(problem: Problem) -> tuple[str, int]:
