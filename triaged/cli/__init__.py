@@ -26,6 +26,7 @@ from triaged.cli import (  # isort: skip
     rules,
     rulecheck,
     examples,
+    whatif,
     learn,
     models,
     told,

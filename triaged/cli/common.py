@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
+from rich.progress import Progress
 
 from triaged import shipped, terminal
 from triaged.config import DEFAULT_PLACES, find_config, load_config
@@ -114,3 +115,11 @@ def log_to_stderr(level: str) -> None:
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on standard error, told a step, how much is done and of how much."""
+    with Progress(console=terminal.console(stderr=True), disable=quiet, transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)

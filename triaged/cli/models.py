@@ -7,7 +7,6 @@ import getpass
 import os
 import resource
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,19 +17,18 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
 
 from triaged import shelf, shipped, terminal, views
 from triaged.classify.evaluate import Row
 from triaged.classify.model import Model, load
-from triaged.cli.common import ConfigOption, JsonOption, app, config_of, fail, reader_of, span_of, writing
-from triaged.log.labels import Label, labels, told
+from triaged.cli.common import ConfigOption, JsonOption, app, config_of, fail, progress_bar, reader_of, span_of, writing
+from triaged.log.labels import Label, labels, said, told
 from triaged.log.read import Reader
 from triaged.playbook import Playbook
 from triaged.promotion import Build, Pair, Trial, examples_lost, measure, newest_apart, some_of, try_out
 from triaged.settings import Config
-from triaged.whatif import Change, Effect, effect_on_past
+from triaged.whatif.replay import Change, Changes, effect_on_past
 
 model_app = typer.Typer(help="The site's own models: what there are, which one is in use.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
@@ -100,7 +98,7 @@ def train_from_log(config: Config, asked: Asked) -> None:
         lessons = _lessons(reader, playbook, quick=asked.quick)
     base = base_of(config, playbook)
     made = ""
-    with _bar(quiet=asked.as_json) as progress:
+    with progress_bar(quiet=asked.as_json) as progress:
         build = _build(base.folder, playbook, asked, progress)
         try:
             with TemporaryDirectory(prefix="triaged-") as folder:
@@ -316,13 +314,12 @@ def model_compare(
     candidate = _model(loaded, name)
     playbook = build_playbook(loaded, dry=True, model=_model(loaded, against) if against != "" else None)
     with reader_of(loaded) as reader:
-        lessons = _lessons(reader, playbook)
+        lessons, corrected = _lessons(reader, playbook), said(reader)
     newest = newest_apart(lessons.site)[1] if len(lessons.site) > 0 else []
-    said = {label.row: label.right for label in lessons.labels}
-    with _bar(quiet=as_json) as progress:
+    with progress_bar(quiet=as_json) as progress:
         trial = measure(playbook, candidate, site=newest, elsewhere=some_of(lessons.shipped), progress=progress)
         effect = effect_on_past(
-            log_path(loaded), playbook, candidate, since=begin, said=said, progress=partial(progress, "past mail")
+            log_path(loaded), playbook, candidate, since=begin, said=corrected, progress=partial(progress, "past mail")
         )
     if as_json:
         print(views.line({**trial.as_dict(), "past": _effect_view(effect)}))  # noqa: T201
@@ -353,7 +350,7 @@ def _model(config: Config, name: str) -> Model:
         fail(f"model {name} cannot be used: {error}; 'triaged model list' shows those there are")
 
 
-def _effect_view(effect: Effect) -> dict[str, Any]:
+def _effect_view(effect: Changes) -> dict[str, Any]:
     return {
         "mails": effect.mails,
         "sure": effect.sure,
@@ -369,15 +366,21 @@ def _effect_view(effect: Effect) -> dict[str, Any]:
                 "was_sure": each.was_sure,
                 "would_be_sure": each.would_sure,
                 "person_said": list(each.said) if each.said is not None else None,
-                "answers": list(each.answers) if each.answers is not None else None,
+                "answers": list(answers) if (answers := _answers(each)) is not None else None,
             }
             for each in effect.changes
         ],
     }
 
 
-def _print_effect(out: Console, effect: Effect, since: str) -> None:
-    answers = sum(each.answers is not None for each in effect.changes)
+def _answers(change: Change) -> tuple[str, str] | None:
+    """The templates that were and would be used, where they differ."""
+    found = change.aspect("acknowledge")
+    return (found.was[0], found.would[0]) if found is not None and found.was[0] != found.would[0] else None
+
+
+def _print_effect(out: Console, effect: Changes, since: str) -> None:
+    answers = sum(_answers(each) is not None for each in effect.changes)
     out.print(
         f"Of {effect.mails} mails of the last {since}, {len(effect.changes)} would have another category, {answers} "
         f"another answer; {effect.would_be_sure} would be sure instead of {effect.sure}. Nothing was changed.",
@@ -410,11 +413,3 @@ def _sides(each: Change) -> Iterator[tuple[tuple[str, ...], bool]]:
 
 def _words(categories: tuple[str, ...]) -> str:
     return ", ".join(terminal.coloured(each) for each in categories) or terminal.coloured("other")
-
-
-@contextmanager
-def _bar(*, quiet: bool) -> Iterator[Any]:
-    """A progress bar on standard error, told a step, how much is done and of how much."""
-    with Progress(console=terminal.console(stderr=True), disable=quiet, transient=True) as bar:
-        task = bar.add_task("")
-        yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)

@@ -65,6 +65,12 @@ def labels(reader: Reader) -> list[Label]:
     return list(_labels(reader))
 
 
+def said(reader: Reader) -> dict[int, tuple[str, ...]]:
+    """By mail, the categories that a person said last are right; empty is other."""
+    rows = reader.select("SELECT message, now FROM correction WHERE labelled = 1 ORDER BY id")
+    return {row: tuple(_categories(now)) for row, now in rows}
+
+
 def _labels(reader: Reader) -> Iterator[Label]:
     rows = reader.select(
         "SELECT message, at, was, now, text_version, parsed FROM correction JOIN message "

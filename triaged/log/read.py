@@ -264,15 +264,6 @@ class Reader:
         )
         return Locator(*rows[0]) if rows else None
 
-    def readable_since(self, since: datetime) -> list[tuple[int, str]]:
-        """Row and mailbox of every mail received since then whose text is there, newest first; no canaries."""
-        rows = self.select(
-            "SELECT id, mailbox FROM message WHERE received_at >= ? AND parsed <> '' AND state = 'triaged' "
-            "ORDER BY received_at DESC, id DESC",
-            (to_ms(since),),
-        )
-        return [(row[0], row[1]) for row in rows]
-
     def decision(self, message: int) -> Decision | None:
         """The latest decision about a mail, without its effects (see `effects`)."""
         rows = self.select("SELECT decision FROM decision WHERE message = ? ORDER BY id DESC LIMIT 1", (message,))

@@ -39,6 +39,12 @@ def rule_set(reader: Reader, rules_id: str) -> Written | None:
     return Written.load(rows[0][0]) if rows else None
 
 
+def rules_in_use(reader: Reader) -> Written | None:
+    """The set that began to decide last; None when none has decided yet."""
+    rows = reader.select("SELECT rules_id FROM rule_use ORDER BY id DESC LIMIT 1")
+    return rule_set(reader, rows[0][0]) if rows else None
+
+
 def settings_text(reader: Reader, settings_id: str) -> str | None:
     """A configuration that was kept (see `loading.settings_text`); None when there is none of this id."""
     rows = reader.select("SELECT told FROM setting WHERE id = ? AND kind = 'config'", (settings_id,))
@@ -49,3 +55,9 @@ def calibration(reader: Reader, model_id: str) -> Calibration | None:
     """The calibration of a model that decided; None when it was not kept."""
     rows = reader.select("SELECT told FROM setting WHERE id = ? AND kind = 'calibration'", (model_id,))
     return CALIBRATION.validate_json(rows[0][0]) if rows else None
+
+
+def calibrations(reader: Reader) -> dict[str, Calibration]:
+    """Those of all models that have decided, by the model's id."""
+    rows = reader.select("SELECT id, told FROM setting WHERE kind = 'calibration'")
+    return {row[0]: CALIBRATION.validate_json(row[1]) for row in rows}
