@@ -28,7 +28,7 @@ from triaged.errors import Permanent
 from triaged.mail.addresses import person_domain, person_key
 from triaged.mail.compose import compose
 from triaged.mail.parse import ONLY_HEAD
-from triaged.mail.render import Rendered, render
+from triaged.mail.render import Rendered, language_of_mail, render
 from triaged.model import FROM_VERDICT, Address, Message, Risk
 from triaged.playbook import Case, Colleague, day_words, local_words
 from triaged.risk import change, evidence_words
@@ -54,7 +54,7 @@ def effects(
     asked = list(questions)
     if acknowledge.template is not None and policy is not None and policy.mode != "observe":
         _try(
-            asked, planned, "The acknowledgement", lambda: _to_client(case, _acknowledgement(case, acknowledge), policy)
+            asked, planned, "The acknowledgement", lambda: _to_client(case, acknowledgement(case, acknowledge), policy)
         )
     if call is not None and policy is not None and policy.mode != "observe":
         _try(asked, planned, "The invitation", lambda: _invited(case, _to_client(case, _call(case, call), policy)))
@@ -123,16 +123,21 @@ def _invited(case: Case, planned: Planned) -> Planned:
     return dataclasses.replace(planned, state="held", because=because)
 
 
-def _acknowledgement(case: Case, acknowledge: Acknowledge) -> SendAck:
+def acknowledgement(case: Case, acknowledge: Acknowledge, *, language: str = "") -> SendAck:
+    """The mail that answers the writer, complete; language: in the place of the client's.
+
+    Raises: Permanent when it cannot be written, AssertionError when nobody is answered (see `decide`).
+    """
     message, key = case.message, f"ack:{case.message.key}"
     assert acknowledge.template is not None
     known = case.is_known_client
     tells = case.is_authenticated
-    due = day_words(case.due, case.zone, case.language) if case.due is not None and tells else ""
+    language = _language(case, acknowledge.template, language or case.language)
+    due = day_words(case.due, case.zone, language) if case.due is not None and tells else ""
     rendered = render(
         case.playbook.templates,
         acknowledge.template,
-        language=case.language,
+        language=language,
         variables={
             "contact": case.contact if known else "",
             "account": case.account.name if case.account is not None and known else "",
@@ -146,6 +151,10 @@ def _acknowledgement(case: Case, acknowledge: Acknowledge) -> SendAck:
     )
     mail = _answer(case, key, rendered, envelope_sender=case.playbook.envelope_sender)
     return SendAck(key, rendered.template, mail, *_client(case, message.sender))
+
+
+def _language(case: Case, template: str, wanted: str) -> str:
+    return language_of_mail(case.playbook.templates, template, wanted=wanted, otherwise=case.playbook.language)
 
 
 def _client(case: Case, written_to: Address | None) -> tuple[str, str]:
@@ -181,11 +190,12 @@ def _call(case: Case, call: Call) -> BookCall:
     organizer = case.playbook.people[call.person]
     client_key, client_domain = _client(case, message.sender)
     name = case.account.name if case.account is not None else message.sender.domain
+    language = _language(case, "invitation", case.language)
     summary = f"{case.playbook.team} and {name}: {message.subject or case.reference}"[:200]
     rendered = render(
         case.playbook.templates,
         "invitation",
-        language=case.language,
+        language=language,
         variables={
             "contact": case.contact,
             "team": case.playbook.team,
@@ -214,7 +224,7 @@ def _call(case: Case, call: Call) -> BookCall:
         from_address=case.desk,
         message_id=case.message_id(f"invitation:{message.key}"),
         when_zone=case.zone,
-        when_language=case.language,
+        when_language=language,
         client_timezone=case.account.timezone if case.account is not None else "",
         client_key=client_key,
         client_domain=client_domain,
@@ -231,7 +241,7 @@ def _escalation(case: Case, to: Colleague, call: Call | None) -> Notify:
     message, account, key = case.message, case.account, f"notify:{to.person}:{case.message.key}"
     best = case.verdict.scores[0].score if len(case.verdict.scores) > 0 else 0.0
     zone = to.hours.timezone
-    language = to.language or case.playbook.language
+    language = _language(case, "escalation", to.language)
     ends = [contract.ends for contract in account.contracts if contract.ends is not None] if account is not None else []
     rendered = render(
         case.playbook.templates,

@@ -53,7 +53,7 @@ ACK = {
         ("Subject:\n\nx\n", "own.txt:1", "must begin with a line 'Subject: …'"),
         ("Subject: {{ contct }}\n\nx\n", "own.txt:1", "did you mean 'contact'?"),
         ("Subject: x\n\nDear\n{{ nam }}\n", "own.txt:4", "there is no variable 'nam' here"),
-        ("Subject: x\n\n\n\n{% if contact %}\nx\n", "own.txt:6", "end of template"),
+        ("Subject: x\n\n\n\n{% if contact %}\nx\n", "own.txt:5", "never ends; write {% endif %}"),
         ("Subject: x\n\n{{ contact }\n", "own.txt:3", "unexpected '}'"),
         ("Subject: x\n\n{{ range(5) }}\n", "own.txt:3", "cannot call functions"),
         ("Subject: x\n\n{{ range }}\n", "own.txt:3", "there is no variable 'range' here"),

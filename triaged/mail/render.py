@@ -40,6 +40,8 @@ _LISTS: Mapping[str, int] = {"evidence": 1, "signals": 1, "paragraphs": 2}
 """How many loops deep: `paragraphs` are lists of lines."""
 _MANY_LINES = "text"
 """The one variable that may hold line breaks; every other is made one line."""
+_SUBJECT_ELSEWHERE = frozenset({"betreff", "objet", "asunto", "oggetto", "onderwerp", "assunto", "ämne", "temat"})
+"""The word in other languages, which some would write."""
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters, and those that turn the direction of all that follows."""
 _MARK = re.compile(r"\{(?=[{%]|\Z)|" + re.escape(WHEN[0]) + r"(?=" + re.escape(WHEN[1:]) + r"|\Z)")
@@ -69,8 +71,27 @@ class Rendered:
     html: str
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What could be read of a folder of templates, and everything that is wrong with the rest. As in `Templates`;
+    layout: None where it cannot be read."""
+
+    subjects: Mapping[str, Template]
+    bodies: Mapping[str, Template]
+    layout: Template | None
+    problems: tuple[Problem, ...]
+
+
 def load_templates(files: Mapping[str, bytes]) -> Templates:
     """Read and check every template and the layout, handed over as octets by name. Raises: ConfigError."""
+    read = read_templates(files)
+    if read.layout is None or len(read.problems) > 0:
+        raise ConfigError(read.problems)
+    return Templates(read.subjects, read.bodies, read.layout)
+
+
+def read_templates(files: Mapping[str, bytes]) -> Read:
+    """As `load_templates`, for as much of it as is right."""
     problems: list[Problem] = []
     subjects: dict[str, Template] = {}
     bodies: dict[str, Template] = {}
@@ -79,7 +100,7 @@ def load_templates(files: Mapping[str, bytes]) -> Templates:
             subjects[name[: -len(".txt")]], bodies[name[: -len(".txt")]] = _load(name, files[name])
         except ConfigError as error:
             problems.extend(error.problems)
-    missing = [name for name in NEEDED if name not in bodies and f"{name}.txt" not in files]
+    missing = [name for name in NEEDED if f"{name}.txt" not in files]
     problems.extend(Problem(f"templates/{name}.txt", "is missing; the service needs it") for name in missing)
     layout = None
     if LAYOUT not in files:
@@ -90,9 +111,20 @@ def load_templates(files: Mapping[str, bytes]) -> Templates:
             layout = read_template(source, name=LAYOUT, variables=_LAYOUT_VARIABLES, lists=_LISTS, markup=True)
         except ConfigError as error:
             problems.extend(error.problems)
-    if layout is None or len(problems) > 0:
-        raise ConfigError(tuple(problems))
-    return Templates(subjects, bodies, layout)
+    return Read(subjects, bodies, layout, tuple(problems))
+
+
+def variables_of(name: str) -> frozenset[str]:
+    """The variables of a template, named with or without its language."""
+    return VARIABLES.get(name.split(".")[0], ACKNOWLEDGEMENT)
+
+
+def language_of_mail(templates: Templates, name: str, *, wanted: str, otherwise: str) -> str:
+    """The language in which a mail of this template leaves: the one wanted if it is there in it, else the desk's.
+
+    Days and times are written in it too, or a date in Italian stands in an English mail.
+    """
+    return wanted if f"{name}.{wanted}" in templates.bodies else otherwise
 
 
 def render(templates: Templates, name: str, *, language: str, variables: Mapping[str, Any]) -> Rendered:
@@ -104,7 +136,7 @@ def render(templates: Templates, name: str, *, language: str, variables: Mapping
     """
     stem = f"{name}.{language}" if f"{name}.{language}" in templates.bodies else name
     try:
-        values = {each: _value(each, value) for each, value in variables.items()}
+        values = plain_values(variables)
         subject = " ".join(fill(templates.subjects[stem], values).split())
         text = fill(templates.bodies[stem], values).strip() + "\n"
         paragraphs = [paragraph.split("\n") for paragraph in text.strip().split("\n\n")]
@@ -113,6 +145,11 @@ def render(templates: Templates, name: str, *, language: str, variables: Mapping
     except (TypeError, ValueError, LookupError) as error:
         raise Permanent(f"the template {stem}.txt failed: {error}") from None
     return Rendered(stem, subject, text, html)
+
+
+def plain_values(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables as they are put in (see `render`). Raises: TypeError."""
+    return {each: _value(each, value) for each, value in variables.items()}
 
 
 def _value(name: str, value: Any) -> Any:
@@ -136,12 +173,33 @@ def _plain(name: str, value: str) -> str:
 
 
 def _load(name: str, octets: bytes) -> tuple[Template, Template]:
+    """Subject and body. Raises: ConfigError with every problem of both."""
     text = text_of(octets, name=name)
     head, _, body = text.partition("\n")
+    problems: list[Problem] = []
+    made: list[Template] = []
     if not head.lower().startswith("subject:") or head.partition(":")[2].strip() == "":
-        raise ConfigError((Problem(f"{name}:1", "must begin with a line 'Subject: …'"),))
-    known = VARIABLES.get(name.split(".")[0], ACKNOWLEDGEMENT)
-    head = head.partition(":")[2].strip()
-    subject = read_template(head, name=name, variables=known, lists=_LISTS)
+        problems.append(Problem(f"{name}:1", f"must begin with a line 'Subject: …'{_where_it_went(text)}"))
+        head, body = "", text if ":" not in head else body
     first_line = text.count("\n") - body.lstrip("\n").count("\n") + 1
-    return subject, read_template(body.lstrip("\n"), name=name, variables=known, lists=_LISTS, first_line=first_line)
+    for source, line in ((head.partition(":")[2].strip(), 1), (body.lstrip("\n"), first_line)):
+        try:
+            made.append(read_template(source, name=name, variables=variables_of(name), lists=_LISTS, first_line=line))
+        except ConfigError as error:
+            problems += error.problems
+    if len(problems) > 0:
+        raise ConfigError(tuple(problems))
+    return made[0], made[1]
+
+
+def _where_it_went(text: str) -> str:
+    """What became of the Subject line that does not come first, as the end of a sentence."""
+    lines = text.split("\n")
+    begins = [line.partition(":")[0].strip().lower() for line in lines]
+    if begins[0] in _SUBJECT_ELSEWHERE and ":" in lines[0]:
+        return f"; the word is Subject in every language, not '{lines[0].partition(':')[0].strip()}'"
+    if begins[0] == "subject":
+        return "; nothing stands behind 'Subject:'" if lines[0].lower().startswith("subject:") else ""
+    if "subject" in begins:
+        return f"; it stands in line {begins.index('subject') + 1}, move it to the top"
+    return " with what the mail is about; write one above the text"

@@ -19,6 +19,7 @@ from jinja2.filters import do_title
 
 from triaged.decision import WHEN
 from triaged.errors import ConfigError, Problem
+from triaged.mail.syntax import syntax_problem
 from triaged.tomlfile import did_you_mean
 
 MAX_SOURCE_CHARACTERS = 65_536
@@ -50,24 +51,6 @@ _COMPARE: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-_SYNTAX: Final[tuple[tuple[str, str], ...]] = (
-    ("unexpected end of template", "an {% if %} or {% for %} has no end: add {% endif %} or {% endfor %}"),
-    ("encountered unknown tag", "within {% %} stand if, elif, else, endif, for and endfor, nothing else"),
-    ("unexpected '}'", "unexpected '}': a }} is missing or has one brace only, as in {{ contact }}"),
-    ("expected token 'end of print statement'", "within {{ }} stands one name: {{ contact }}"),
-    ("expected token 'end of statement block'", "a %} is missing, or too much stands in front of it"),
-    ("expected an expression", "the name within {{ }} is missing: {{ contact }}"),
-    ("unexpected char", "within {{ }} stands a sign that means nothing there: "),
-    ("missing end of comment", "a remark {# … has no end: add #}"),
-)
-"""How Jinja2's messages begin, in small letters, and what to say instead; with its own words behind a colon."""
-
-
-def _syntax(said: str) -> str:
-    for begin, words in _SYNTAX:
-        if said.lower().startswith(begin):
-            return words + said if words.endswith(": ") else words
-    return f"cannot be read: {said}"
 
 
 def _truncate(text: str, length: int) -> str:
@@ -114,10 +97,20 @@ _GRAMMAR: Final = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailin
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A checked template. markup: what is put in is escaped for HTML."""
+    """A checked template. markup: what is put in is escaped for HTML. first_line: where it begins in its file."""
 
     body: tuple[nodes.Node, ...]
     markup: bool
+    first_line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some words of a filled template. line: of the file, where they begin. is_value: what a variable gave."""
+
+    text: str
+    line: int
+    is_value: bool
 
 
 def read_template(
@@ -140,8 +133,8 @@ def read_template(
             raise ConfigError((Problem(name, f"there are more than {MAX_TOKENS} words and signs in one template"),))
         tree = _GRAMMAR.parse(source)
     except TemplateSyntaxError as error:
-        where = f"{name}:{error.lineno + first_line - 1}"
-        raise ConfigError((Problem(where, _syntax(error.message or "")),)) from None
+        line, what = syntax_problem(_GRAMMAR, source, error)
+        raise ConfigError((Problem(f"{name}:{line + first_line - 1}", what),)) from None
     except RecursionError:
         raise ConfigError((Problem(name, f"there are more than {MAX_DEPTH} things within each other"),)) from None
     except ValueError as error:  # a number of thousands of digits
@@ -149,14 +142,37 @@ def read_template(
     problems = _Check(variables, lists).problems(tree.body)
     if len(problems) > 0:
         raise ConfigError(tuple(Problem(f"{name}:{line + first_line - 1}", what) for line, what in problems))
-    return Template(tuple(tree.body), markup)
+    return Template(tuple(tree.body), markup, first_line)
 
 
 def fill(template: Template, variables: Mapping[str, Any]) -> str:
     """The template's words. variables: str, int, or lists of str. Raises: ValueError, TypeError, LookupError."""
     writer = _Writer(dict(variables), markup=template.markup)
     writer.write(template.body)
-    return "".join(writer.pieces)
+    return "".join(text for text, _, _ in writer.pieces)
+
+
+def trace(template: Template, variables: Mapping[str, Any]) -> tuple[tuple[Piece, ...], tuple[int, str] | None]:
+    """As `fill`, each piece with its line, up to where it ends or fails; then the line of the file and the reason."""
+    writer = _Writer(dict(variables), markup=template.markup)
+    stopped = None
+    try:
+        writer.write(template.body)
+    except (TypeError, ValueError, LookupError) as error:
+        stopped = (writer.line + template.first_line - 1, str(error))
+    above = template.first_line - 1
+    return tuple(Piece(text, line + above, is_value) for text, line, is_value in writer.pieces), stopped
+
+
+def names_in(template: Template) -> frozenset[str]:
+    """Every name that stands in it: variables, and those that its loops give."""
+    return frozenset(name.name for node in template.body for name in node.find_all(nodes.Name))
+
+
+def words_in(template: Template) -> str:
+    """All that stands in it outside of its signs, whatever the variables are."""
+    found = (each for node in template.body for each in node.find_all(nodes.TemplateData))
+    return " ".join(each.data for each in found)
 
 
 # --- what may stand in a template ------------------------------------------------------------------------------
@@ -279,7 +295,10 @@ class _Writer:
     """One template being filled: what is written so far, and what may still be done."""
 
     def __init__(self, scope: dict[str, Any], *, markup: bool) -> None:
-        self.pieces: list[str] = []
+        self.pieces: list[tuple[str, int, bool]] = []
+        """As the fields of `Piece`; made here, those would take as long as all the rest."""
+        self.line = 1
+        """Of the template, where we are."""
         self._scope = scope
         self._markup = markup
         self._characters = 0
@@ -288,9 +307,14 @@ class _Writer:
     def write(self, body: Sequence[nodes.Node]) -> None:
         """Write what stands in a body, in order."""
         for node in body:
+            self.line = node.lineno or self.line  # some have none
             if isinstance(node, nodes.Output):
                 for each in node.nodes:
-                    self._put(each.data if isinstance(each, nodes.TemplateData) else self._shown(each))
+                    self.line = each.lineno or self.line
+                    if isinstance(each, nodes.TemplateData):
+                        self._put(each.data, is_value=False)
+                    else:
+                        self._put(self._shown(each), is_value=True)
             elif isinstance(node, nodes.If):
                 self.write(self._branch(node))
             else:
@@ -301,12 +325,12 @@ class _Writer:
         words = _words(self._value(node))
         return html.escape(words) if self._markup else words
 
-    def _put(self, words: str) -> None:
+    def _put(self, words: str, *, is_value: bool) -> None:
         self._step()
         self._characters += len(words)
         if self._characters > MAX_CHARACTERS:
             raise ValueError(f"it makes more than {MAX_CHARACTERS} characters")
-        self.pieces.append(words)
+        self.pieces.append((words, self.line, is_value))
 
     def _step(self, read: int = 0) -> None:
         self._work += 1 + read // _CHARACTERS_A_STEP
