@@ -14,9 +14,9 @@ from triaged.classify.language import language as language_of
 from triaged.classify.model import Judged
 from triaged.classify.verdict import verdict as weigh
 from triaged.clocks.hours import Hours, add, parse_span
-from triaged.decision import Acknowledge, Call, Decision, RuleTrace
+from triaged.decision import Acknowledge, Call, Decision, RuleTrace, SendAck
 from triaged.model import Account, AccountMatch, Locator, Message, Verdict
-from triaged.plan import ACCOUNT_MANAGER, FIXED_TEXT, colleague, effects, person_of, questions
+from triaged.plan import ACCOUNT_MANAGER, FIXED_TEXT, acknowledgement, colleague, effects, person_of, questions
 from triaged.playbook import Background, Case, Playbook, Sought, reference
 from triaged.risk import assess
 from triaged.rules.facts import Facts, Hits, Wall
@@ -40,27 +40,22 @@ def decide(
 
     full: the trace has every rule and every condition, for "why not"; nothing else differs.
     """
-    facts = facts_of(message, locator=locator, playbook=playbook, background=background, sought=playbook.sought)
-    verdict, suggested = _verdict(facts, playbook, background.judged, full=full)
-    risk = assess(signals(playbook.rules, facts), verdict, background.trend)
-    handling = handle(playbook.rules, dataclasses.replace(facts, verdict=verdict, risk=risk), full=full)
-    case = Case(message, locator, playbook, now, reference(message.key), background, verdict, risk, handling, due=None)
-    case = dataclasses.replace(case, due=_due(case))
+    case, suggested = _case(message, locator=locator, playbook=playbook, background=background, now=now, full=full)
     acknowledge, policy = _acknowledge(case)
     call, call_problem = _call(case, policy)
     return Decision(
         message_key=message.key,
         reference=case.reference,
         decided_at=now,
-        verdict=verdict,
+        verdict=case.verdict,
         account=background.match,
         acknowledge=acknowledge,
         call=call,
-        priority=handling.priority,
-        tags=handling.tags,
+        priority=case.handling.priority,
+        tags=case.handling.tags,
         due=case.due,
-        fields=handling.fields,
-        rules=(*suggested, *handling.rules),
+        fields=case.handling.fields,
+        rules=(*suggested, *case.handling.rules),
         effects=effects(
             case,
             acknowledge=acknowledge,
@@ -68,10 +63,52 @@ def decide(
             call=call,
             questions=tuple(questions(case, call_problem=call_problem)),
         ),
-        risk=risk,
-        assigned=person_of(case, handling.assign),
+        risk=case.risk,
+        assigned=person_of(case, case.handling.assign),
         settings_id=playbook.settings_id,
     )
+
+
+def answer(
+    message: Message,
+    *,
+    locator: Locator,
+    playbook: Playbook,
+    background: Background,
+    now: datetime,
+    template: str = "",
+    language: str = "",
+) -> tuple[Acknowledge, SendAck | None]:
+    """The acknowledgement that `decide` would plan, whether or not it may leave; None when nobody is answered.
+
+    template: as if the rules named this one. language: in the place of the client's.
+    Raises: Permanent when the mail cannot be written.
+    """
+    case, _ = _case(message, locator=locator, playbook=playbook, background=background, now=now)
+    if template != "":
+        case = dataclasses.replace(case, handling=dataclasses.replace(case.handling, acknowledge=template))
+    acknowledge, _ = _acknowledge(case)
+    if acknowledge.template is None:
+        return acknowledge, None
+    return acknowledge, acknowledgement(case, acknowledge, language=language)
+
+
+def _case(
+    message: Message,
+    *,
+    locator: Locator,
+    playbook: Playbook,
+    background: Background,
+    now: datetime,
+    full: bool = False,
+) -> tuple[Case, tuple[RuleTrace, ...]]:
+    """The mail with all that is found out about it, and the traces of the rules that gave evidence."""
+    facts = facts_of(message, locator=locator, playbook=playbook, background=background, sought=playbook.sought)
+    verdict, suggested = _verdict(facts, playbook, background.judged, full=full)
+    risk = assess(signals(playbook.rules, facts), verdict, background.trend)
+    handling = handle(playbook.rules, dataclasses.replace(facts, verdict=verdict, risk=risk), full=full)
+    case = Case(message, locator, playbook, now, reference(message.key), background, verdict, risk, handling, due=None)
+    return dataclasses.replace(case, due=_due(case)), suggested
 
 
 def whose(

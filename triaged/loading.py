@@ -70,6 +70,12 @@ def rules_and_templates(config: Config, written: Written | None = None) -> tuple
     return rules, templates
 
 
+def rules_alone(config: Config, written: Written) -> RuleSet:
+    """The rules, whatever is wrong within the templates. Raises: ConfigError."""
+    mailboxes = frozenset(mailbox.name for mailbox in config.mailbox)
+    return parse_rules(written.rules, templates=_template_names(written), people=config.people, mailboxes=mailboxes)
+
+
 def _template_names(written: Written) -> frozenset[str]:
     """Names of template files, whatever is in them, so that a broken template is not told twice."""
     return frozenset(name.split(".")[0] for name in written.templates)

@@ -27,6 +27,7 @@ from triaged.cli import (  # isort: skip
     rulecheck,
     examples,
     whatif,
+    templates,
     learn,
     models,
     told,

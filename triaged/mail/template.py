@@ -51,8 +51,6 @@ _COMPARE: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-
-
 def _truncate(text: str, length: int) -> str:
     return text if len(text) <= length else text[: max(length - 1, 0)].rstrip() + "…"
 
