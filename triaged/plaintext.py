@@ -21,10 +21,10 @@ _UNSEEN = dict.fromkeys(map(ord, "\ufeff\u200b\u2060\u00ad"))
 """Marks that show nothing and come with what is copied from Word or a web page."""
 
 
-def text_of(octets: bytes, *, name: str, markup: bool = False) -> str:
+def text_of(octets: bytes, *, name: str, markup: bool = False, as_typed: bool = False) -> str:
     """The text with plain blanks and `\\n` as line ends; a byte order mark, CRLF and Mac line ends do no harm.
 
-    markup: it may be HTML. Raises: ConfigError with `file:line` where there is a line.
+    markup: it may be HTML. as_typed: blanks that do not break and soft hyphens are meant, and stay. Raises: ConfigError with `file:line` where there is a line.
     """
     if (what := _other_kind(octets, markup=markup)) != "":
         raise ConfigError((Problem(name, what),))
@@ -35,7 +35,8 @@ def text_of(octets: bytes, *, name: str, markup: bool = False) -> str:
     if (at := octets.find(b"\0")) >= 0:
         what = "holds a character that cannot be seen (NUL), as a damaged file does; type the line anew"
         raise ConfigError((Problem(f"{name}:{_line(octets, at)}", what),))
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_BLANKS).translate(_UNSEEN)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if as_typed else text.translate(_BLANKS).translate(_UNSEEN)
 
 
 def _other_kind(octets: bytes, *, markup: bool) -> str:

@@ -12,14 +12,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from triaged.accounts.match import Directory, directory
-from triaged.classify.model import judge
-from triaged.decide import decide, hits
+from triaged.accounts.match import directory
+from triaged.again import decided_again, weighers_of
+from triaged.decide import hits
 from triaged.decision import Decision
+from triaged.log.past import past_mails, past_rows
 from triaged.log.read import Reader
 from triaged.mail.donotanswer import DoNotAnswer
-from triaged.model import Account, Locator, Message
-from triaged.playbook import Background, Playbook
+from triaged.model import Account
+from triaged.playbook import Playbook
 from triaged.rules.facts import Hits
 from triaged.rules.grammar import WORDS, Condition, Key, Rule, plain
 from triaged.rules.implies import implies
@@ -27,7 +28,7 @@ from triaged.rules.lint import NEUTRAL, Hint, by_line
 from triaged.rules.phrasing import listed
 from triaged.rules.places import Places, places_of
 from triaged.tomlfile import did_you_mean
-from triaged.worker.triage import Desk, background_of
+from triaged.worker.triage import Desk
 
 MOST_MAILS = 5_000
 """The newest; 0.7 ms each, 3.5 s in all (measured 2026-11-29 on the demo's mails)."""
@@ -90,13 +91,14 @@ def check_log(path: Path, playbook: Playbook, *, since: datetime, progress: Prog
     reader = Reader(path)
     try:
         accounts, seen = reader.accounts(), _Seen()
-        numbers = reader.readable_since(since)[:MOST_MAILS]
-        known = directory(accounts)
-        for start in range(0, len(numbers), BATCH):
-            for row, mailbox, message, background in _batch(numbers[start : start + BATCH], playbook, known, reader):
-                decision = _decided(row, mailbox, message, background, playbook, reader)
-                _note(seen, _Mail(row, message.subject), decision, hits(playbook.sought, message.judged), playbook)
-            progress(min(start + BATCH, len(numbers)), len(numbers))
+        rows = past_rows(reader, since=since)[:MOST_MAILS]
+        desk, weighers = Desk(playbook, directory(accounts), reader, DoNotAnswer()), weighers_of(reader, playbook.model)
+        for start in range(0, len(rows), BATCH):
+            for each in decided_again(past_mails(reader, rows[start : start + BATCH]), playbook, weighers, desk):
+                message = each.mail.message
+                found = hits(playbook.sought, message.judged, each.decision.verdict.language)
+                _note(seen, _Mail(each.mail.row, message.subject), each.decision, found, playbook)
+            progress(min(start + BATCH, len(rows)), len(rows))
     finally:
         reader.close()
     rules = playbook.rules.rules
@@ -112,29 +114,6 @@ def check_log(path: Path, playbook: Playbook, *, since: datetime, progress: Prog
 
 
 # --- looking ----------------------------------------------------------------------------------------------------
-
-
-def _batch(
-    numbers: Sequence[tuple[int, str]], playbook: Playbook, accounts: Directory, reader: Reader
-) -> Iterator[tuple[int, str, Message, Background]]:
-    """The mails with what was known of them; where that was not kept, with what is known today."""
-    read = [(row, mailbox, message) for row, mailbox in numbers if (message := reader.message(row)) is not None]
-    kept = {row: background for row, _, _ in read if (background := reader.background(row)) is not None}
-    bare = [(row, message) for row, _, message in read if row not in kept]
-    desk = Desk(playbook, accounts, reader, DoNotAnswer())
-    opinions = judge(playbook.model, [message.judged for _, message in bare])
-    kept |= {row: background_of(message, desk, judged) for (row, message), judged in zip(bare, opinions, strict=True)}
-    return ((row, mailbox, message, kept[row]) for row, mailbox, message in read)
-
-
-def _decided(
-    row: int, mailbox: str, message: Message, background: Background, playbook: Playbook, reader: Reader
-) -> Decision:
-    """As it would have been decided when it was received."""
-    locator = reader.locator(row) or Locator(mailbox, "", str(row))
-    if locator.mailbox not in playbook.mailboxes:  # one that was taken out of the configuration since
-        locator = Locator(next(iter(playbook.mailboxes)), "", str(row))
-    return decide(message, locator=locator, playbook=playbook, background=background, now=message.received)
 
 
 def _note(seen: _Seen, mail: _Mail, decision: Decision, found: Hits, playbook: Playbook) -> None:

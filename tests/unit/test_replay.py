@@ -31,6 +31,7 @@ from triaged.explanation import explanation
 from triaged.loading import assembled
 from triaged.log.encode import BACKGROUND, DECISION, MESSAGE
 from triaged.log.people import correct, put_accounts, settle
+from triaged.log.past import past_rows
 from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.mail.donotanswer import DoNotAnswer
@@ -144,7 +145,7 @@ def replays(folder: Path, *, every: int = 1) -> list[Replay]:
     config = load_config(folder / "config.toml")
     reader = Reader(log_path(config))
     playbook_of = kept_playbooks(reader, config)
-    rows = sorted(row for row, _ in reader.readable_since(NOW))[::every]
+    rows = sorted(past_rows(reader, since=NOW))[::every]
     found = [replay(reader, row, playbook_of=playbook_of) for row in rows]
     reader.close()
     return [each for each in found if each is not None]

@@ -80,7 +80,7 @@ class Site:
 def site(tmp_path: Path) -> Site:
     """A site with rules of its own only."""
     config = lay_out_site(tmp_path)
-    for path in (tmp_path / "rules").glob("*.toml"):
+    for path in (tmp_path / "rules").rglob("*.t*"):
         path.unlink()
     own = tmp_path / "rules" / "own.toml"
     own.write_text(BASE, encoding="utf-8")

@@ -22,7 +22,7 @@ def broken(when: str = 'when.says = "x"', then: str = "then.suggests = { request
 
 BROKEN = [
     # what is wrong, the text, the line, words of the sentence
-    ("toml", '[[rule]]\nname = "A\n', 2, "is not valid TOML"),
+    ("toml", '[[rule]]\nname = "A\n', 2, "a text has no closing quote"),
     ("curly quotes", "[[rule]]\nname = “A”\n", 2, "use straight ones"),
     ("one bracket", '[rule]\nname = "A"\n', 1, "begins with [[rule]], with two brackets"),
     ("outside", 'name = "A"\n' + GOOD, 1, "'name' stands outside of a rule"),

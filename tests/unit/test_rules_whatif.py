@@ -42,7 +42,7 @@ WRITTEN = Path(__file__).parents[1] / "corpus" / "written" / "english-8.jsonl"
 MAILS = 300
 BEGAN = datetime.now(UTC).replace(microsecond=0) - timedelta(days=20)
 """When the first of them came; one an hour after that."""
-NEW = '[[rule]]\nname = "New"\nbecause = "A test"\nwhen.says = "please"\n{then}\n'
+NEW = '[[rule]]\nname = "New"\nbecause = "A test"\nwhen.says = \'"please"\'\n{then}\n'
 OWN = '[[rule]]\nname = "Invoices"\nbecause = "A test"\nwhen.says = "invoice"\nthen.tag = "billing"\n'
 SAYS = re.compile(r"(?<![\w'])please(?![\w'])", re.IGNORECASE)
 SINCE = "60d"

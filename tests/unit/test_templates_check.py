@@ -77,7 +77,7 @@ WRONG = [
     ("Subject: x\n\n{# note\n", "own.txt:3", "the note that begins here never ends"),
     ("Subject: x\n\n{% fi due %}\n", "own.txt:3", "unknown tag 'fi'; there are if, elif, else, endif, for and endfor"),
     ("Subject: x\n\n{% for words of evidence %}a{% endfor %}\n", "own.txt:3", "{% for words in evidence %}"),
-    (b"Subject: x\n\nGr\xfc\xdfe\n", "own.txt:3", "is not UTF-8 text; save the file as UTF-8"),
+    (b"Subject: x\n\nGr\xfc\xdfe\n", "own.txt:3", "is not UTF-8 text (the word is perhaps 'Grüße'); save the file as"),
     # can be read, and comes out wrong
     (f"Subject: x\n\nDear {{{{ contact }}}},\n{END}", "own.txt:3", "a space before ',', in “Dear ,”, when 'contact'"),
     (f"Subject: x\n\n{{% if contact %}}Dear {{{{ contact }}}}{{% endif %}},\n{END}", "own.txt:3", "it begins with ','"),

@@ -27,7 +27,7 @@ from triaged.cli.common import (
 )
 from triaged.decision import Acknowledge
 from triaged.errors import ConfigError, Permanent, Problem
-from triaged.log.read import LogRow
+from triaged.log.rows import LogRow
 from triaged.mail.render import Read, read_templates
 from triaged.playbook import Playbook
 from triaged.preview import Letter

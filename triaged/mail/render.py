@@ -107,7 +107,7 @@ def read_templates(files: Mapping[str, bytes]) -> Read:
         problems.append(Problem(f"templates/{LAYOUT}", "is missing; the service needs it"))
     else:
         try:
-            source = text_of(files[LAYOUT], name=LAYOUT, markup=True)
+            source = text_of(files[LAYOUT], name=LAYOUT, markup=True, as_typed=True)
             layout = read_template(source, name=LAYOUT, variables=_LAYOUT_VARIABLES, lists=_LISTS, markup=True)
         except ConfigError as error:
             problems.extend(error.problems)
@@ -174,7 +174,7 @@ def _plain(name: str, value: str) -> str:
 
 def _load(name: str, octets: bytes) -> tuple[Template, Template]:
     """Subject and body. Raises: ConfigError with every problem of both."""
-    text = text_of(octets, name=name)
+    text = text_of(octets, name=name, as_typed=True)
     head, _, body = text.partition("\n")
     problems: list[Problem] = []
     made: list[Template] = []

@@ -131,8 +131,9 @@ def _score(condition: Condition, facts: Facts, rule: Rule) -> tuple[str, bool]:
 
 def _sure(condition: Condition, facts: Facts, rule: Rule) -> tuple[str, bool]:
     assert facts.verdict is not None
-    asked = _asked(facts, rule) if len(_categories_of(rule)) > 0 else ()
-    if len(asked) == 0:
+    named = any(name in facts.verdict.chosen for name in _categories_of(rule))
+    asked = _asked(facts, rule) if named else ()
+    if len(asked) == 0:  # of "other" one is sure when every category surely does not apply
         is_sure, what = facts.verdict.sure, "the verdict"
     else:
         is_sure, what = all(each.sure for each in asked), ", ".join(each.category for each in asked)

@@ -66,5 +66,5 @@ def named_list(value: str, lists: Mapping[str, tuple[str, ...]]) -> tuple[tuple[
     if name in lists:
         return lists[name], ""
     there = f" (there is: {', '.join('@' + each for each in sorted(lists))})" if lists else ""
-    hint = did_you_mean(name, lists) or ("" if lists else f"; make the file lists/{name}.txt, an entry on each line")
+    hint = did_you_mean(name, lists) or f"; make the file lists/{name}.txt, an entry on each line"
     return (), f"there is no list '{value}'{hint}{there}"

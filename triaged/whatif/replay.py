@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from triaged.accounts.match import directory
-from triaged.classify.model import Judged, Model, judge
-from triaged.decide import decide
+from triaged.again import Again, Weighers, decided_again, weighers_of
+from triaged.classify.model import Model
 from triaged.log.past import PastMail, past_mails, past_rows
 from triaged.log.read import Reader
-from triaged.log.rulesets import calibrations
 from triaged.mail.donotanswer import DoNotAnswer
-from triaged.model import Locator
-from triaged.playbook import Background, Playbook
+from triaged.playbook import Playbook
 from triaged.rules.grammar import Rule
 from triaged.whatif.difference import Aspect, Decided, differences, words
-from triaged.worker.triage import Desk, background_of
+from triaged.worker.triage import Desk
 
 PAGE = 200
 """Mails in memory at a time: some 2 MB of rows."""
@@ -116,76 +114,36 @@ def replay(
         weighers = _weighers(reader, was.model, would.model)
         for start in range(0, len(rows), PAGE):
             mails = past_mails(reader, rows[start : start + PAGE])
-            before = _decided(mails, was, weighers[0], desk, rules[0])
-            after = _decided(mails, would, weighers[1], desk, rules[1])
-            for mail, one, other in zip(mails, before, after, strict=True):
+            before = decided_again(mails, was, weighers[0], desk)
+            after = decided_again(mails, would, weighers[1], desk)
+            for one, other in zip(before, after, strict=True):
                 counts.update(
                     mails=1,
-                    anew=mail.background is None or mail.model_id not in weighers[0],
+                    anew=one.anew,
                     was=one.decision.verdict.sure,
                     would=other.decision.verdict.sure,
                 )
-                changes += _change(mail, one, other, said.get(mail.row))
+                sides = _side(one, rules[0]), _side(other, rules[1])
+                changes += _change(one.mail, *sides, said=said.get(one.mail.row))
             progress(min(start + PAGE, len(rows)), len(rows))
     finally:
         reader.close()
     return Changes(counts["mails"], counts["anew"], counts["was"], counts["would"], tuple(changes))
 
 
-Weighers = Mapping[str, Model]
-"""By a model's id, that model at least as it weighs; a mail that any other has judged must be judged anew."""
-
-
 def _weighers(reader: Reader, was: Model, would: Model) -> tuple[Weighers, Weighers]:
-    """What a model of its day said can be weighed by its calibration, which the log keeps; the model itself may be
-    gone. Where two models are compared, each only stands for itself."""
+    """Where two models are compared, each only stands for itself."""
     if was is not would:
         return {was.model_id: was}, {would.model_id: would}
-    kept = {
-        name: dataclasses.replace(was, calibration=each, model_id=name) for name, each in calibrations(reader).items()
-    }
-    both = kept | {was.model_id: was}
+    both = weighers_of(reader, was)
     return both, both
 
 
-def _decided(
-    mails: Sequence[PastMail], playbook: Playbook, weighers: Weighers, desk: Desk, rules: Mapping[str, Rule]
-) -> list[Decided]:
-    first = next(iter(playbook.mailboxes.values()))
-    gone = {mail.mailbox: first for mail in mails}  # those that are no longer in the configuration
-    playbook = dataclasses.replace(playbook, mailboxes={**gone, **playbook.mailboxes})
-    found = []
-    for mail, background, model in _known(mails, playbook.model, weighers, desk):
-        decision = decide(
-            mail.message,
-            locator=Locator(mail.mailbox, "", str(mail.row)),
-            playbook=playbook if model is playbook.model else dataclasses.replace(playbook, model=model),
-            background=background,
-            now=mail.decided,
-        )
-        found.append(Decided(decision, background.account, rules))
-    return found
+def _side(each: Again, rules: Mapping[str, Rule]) -> Decided:
+    return Decided(each.decision, each.background.account, rules)
 
 
-def _known(
-    mails: Sequence[PastMail], model: Model, weighers: Weighers, desk: Desk
-) -> Iterator[tuple[PastMail, Background, Model]]:
-    """Each mail, what was known of it, and the model to weigh that with."""
-    unjudged = [mail for mail in mails if mail.background is None or mail.model_id not in weighers]
-    texts = [mail.message.judged for mail in unjudged]
-    opinions: dict[int, Judged] = dict(zip((mail.row for mail in unjudged), judge(model, texts), strict=True))
-    for mail in mails:
-        judged = opinions.get(mail.row)
-        if mail.background is None:
-            assert judged is not None
-            yield mail, background_of(mail.message, desk, judged), model
-        elif judged is not None:
-            yield mail, dataclasses.replace(mail.background, judged=judged), model
-        else:
-            yield mail, mail.background, weighers[mail.model_id]
-
-
-def _change(mail: PastMail, one: Decided, other: Decided, said: tuple[str, ...] | None) -> Iterator[Change]:
+def _change(mail: PastMail, one: Decided, other: Decided, *, said: tuple[str, ...] | None) -> Iterator[Change]:
     aspects = differences(one, other)
     if len(aspects) > 0:
         before, after = one.decision.verdict, other.decision.verdict
