@@ -112,6 +112,21 @@ class FileMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Refile:
+    """Move the mail with this Message-ID from one folder of its mailbox into another: what a rule filed, back again.
+
+    source, target: as the server names them; that of the watched folder is its name. message_id: with brackets.
+    """
+
+    key: str
+    mailbox: str
+    message_id: str
+    source: str
+    target: str
+    kind: Literal["refile"] = "refile"
+
+
+@dataclass(frozen=True, slots=True)
 class AskPerson:
     """A person must look; nothing is done by machine."""
 
@@ -120,7 +135,7 @@ class AskPerson:
     kind: Literal["ask"] = "ask"
 
 
-Effect = SendAck | Notify | BookCall | SendInvitation | FileMessage | AskPerson
+Effect = SendAck | Notify | BookCall | SendInvitation | FileMessage | Refile | AskPerson
 
 EffectState = Literal["observed", "held", "owed", "doing", "done", "person", "dropped"]
 """observed: would have been planned, were the mailbox not only observed · held: a person must approve · owed: to be

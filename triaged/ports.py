@@ -54,6 +54,13 @@ class Mailbox(Protocol):
     def file(self, key: str, folder: str) -> None:
         """Move a message into `folder`, made if missing. Done twice: Gone. Raises: Transient, Gone, Permanent."""
 
+    def refile(self, message_id: str, source: str, target: str) -> None:
+        """Move the message with this Message-ID (with angle brackets) from one folder into another, made if missing.
+
+        Either may be the watched folder, by its name. Done twice: Gone. Raises: Transient, Gone (no such message, or no
+        folder `source`), Permanent, also when several messages there have it: then none is moved.
+        """
+
     def close(self) -> None:
         """Close; never raises. Done twice: nothing."""
 

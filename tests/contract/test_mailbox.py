@@ -19,7 +19,7 @@ from tests.doubles.mailbox import MemoryMailbox
 from tests.servers.dovecot import Dovecot
 from triaged.backends.imap import ImapMailbox
 from triaged.backends.maildir import MaildirMailbox
-from triaged.errors import Gone
+from triaged.errors import Gone, Permanent
 from triaged.ports import Mailbox
 
 LIMIT = 2_000
@@ -347,6 +347,39 @@ def test_filing_twice_finds_it_gone(site: Site) -> None:
         with pytest.raises(Gone):
             site.mailbox.file(key, folder)
     assert len(site.in_folder(folder)) == 1
+
+
+def test_what_was_filed_is_brought_back(site: Site) -> None:
+    mails = fill(site, 3)
+    keys = site.mailbox.keys_after(None)
+    folder = f"Done-{uuid.uuid4().hex}"
+    site.mailbox.file(keys[0], folder)
+    site.mailbox.file(keys[1], folder)
+    site.mailbox.refile("<1@example.com>", folder, site.mailbox.folder)
+    assert site.in_folder(folder) == [mails[1]]
+    now = site.mailbox.keys_after(None)
+    assert sorted(raw.octets for raw in site.mailbox.fetch(now)) == sorted((mails[0], mails[2]))
+    assert keys[2] in now
+    with pytest.raises(Gone):
+        site.mailbox.refile("<1@example.com>", folder, site.mailbox.folder)
+    other = f"Else-{uuid.uuid4().hex}"
+    site.mailbox.refile("<2@example.com>", folder, other)
+    site.mailbox.refile("<1@example.com>", site.mailbox.folder, other)
+    assert sorted(site.in_folder(other)) == sorted(mails[:2])
+    assert [raw.octets for raw in site.mailbox.fetch(site.mailbox.keys_after(None))] == [mails[2]]
+
+
+def test_what_cannot_be_told_by_its_message_id_stays(site: Site) -> None:
+    folder = f"Done-{uuid.uuid4().hex}"
+    for octets in (mail(1), mail(1, size_bytes=700), mail(11)):
+        site.lay(folder, octets, FIRST)
+    with pytest.raises(Permanent, match="2 messages"):
+        site.mailbox.refile("<1@example.com>", folder, site.mailbox.folder)
+    for message_id, source in (("<3@example.com>", folder), ("<11@example.co>", folder), ("<1@example.com>", "No")):
+        with pytest.raises(Gone):
+            site.mailbox.refile(message_id, source, site.mailbox.folder)
+    assert len(site.in_folder(folder)) == 3
+    assert site.mailbox.keys_after(None) == ()
 
 
 def headed(fields: str) -> bytes:

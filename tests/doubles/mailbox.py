@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from triaged.backends.heads import is_draft_name, is_sent_name, surveyed
+from triaged.backends.heads import is_draft_name, is_sent_name, none_or_several, surveyed
 from triaged.errors import Gone, TriagedError
 from triaged.model import Locator, Raw, Surveyed
 
@@ -80,6 +80,25 @@ class MemoryMailbox:
         if found is None:
             raise Gone(f"{self.name}: message {key} is no longer in {self.folder}")
         self.folders.setdefault(folder, []).append(found)
+
+    def refile(self, message_id: str, source: str, target: str) -> None:
+        """Into the watched folder it comes as a new message, as with IMAP."""
+        self._fault()
+        watched = {number: octets for number, (_, octets) in self._messages.items()}
+        filed = dict(enumerate(octets for _, octets in self.folders.get(source, [])))
+        there = watched if source == self.folder else filed
+        found = [
+            number
+            for number, octets in there.items()
+            if surveyed(octets, folder="", key="", date=RECEIVED, is_sent_folder=False).message_id == message_id
+        ]
+        if len(found) != 1:
+            raise none_or_several(self.name, len(found), message_id, source)
+        moved = self._messages.pop(found[0]) if source == self.folder else self.folders[source].pop(found[0])
+        if target == self.folder:
+            self.deliver(moved[1], received=moved[0])
+        else:
+            self.folders.setdefault(target, []).append(moved)
 
     def survey(self, since: datetime) -> Iterator[Surveyed]:
         self._fault()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from triaged.errors import Gone, Permanent
 from triaged.model import Surveyed
 
 FIELDS = ("MESSAGE-ID", "IN-REPLY-TO", "REFERENCES", "FROM", "AUTO-SUBMITTED")
@@ -50,6 +51,15 @@ def surveyed(octets: bytes, *, folder: str, key: str, date: datetime, is_sent_fo
         references=_ids(fields.get("references", "")),
         automatic=submitted != "no",
         is_sent_folder=is_sent_folder,
+    )
+
+
+def none_or_several(name: str, count: int, message_id: str, folder: str) -> Permanent:
+    """Why a message cannot be told by its Message-ID: anybody may have sent another one under it."""
+    if count == 0:
+        return Gone(f"{name}: no message {message_id} is in {folder}")
+    return Permanent(
+        f"{name}: {count} messages in {folder} have the Message-ID {message_id}; move the right one by hand"
     )
 
 

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from imaplib import IMAP4
 from typing import Literal
 
-from imapclient import DELETED, SEEN, IMAPClient, SocketTimeout
+from imapclient import SEEN, IMAPClient, SocketTimeout
 from imapclient.exceptions import LoginError
 
-from triaged.backends.imapfolders import make_folder, sent_folder, survey
+from triaged.backends.imapfolders import make_folder, move, sent_folder, survey, the_one
 from triaged.backends.tls import client_context, tls_translated
 from triaged.errors import Gone, LoginRefused, Permanent, Transient
 from triaged.model import Locator, Raw, Surveyed
@@ -166,14 +166,18 @@ class ImapMailbox:
         with self._talking("move a message"):
             if validity != self._validity or not client.search(["UID", str(uid), "UNDELETED"]):
                 raise Gone(f"{self.name}: message {key} is no longer in {self.folder}")
-            make_folder(client, folder)
-            if client.has_capability("MOVE"):
-                client.move([uid], folder)
-                return
-            client.copy([uid], folder)
-            client.add_flags([uid], [DELETED], silent=True)
-            if client.has_capability("UIDPLUS"):
-                client.uid_expunge([uid])
+            move(client, uid, folder)
+
+    def refile(self, message_id: str, source: str, target: str) -> None:
+        """Move by Message-ID, as `file` moves; the connection is closed at the end."""
+        client = self._selected(writable=False)
+        try:
+            with self._talking(f"open the folder {source}", refused=Gone):
+                client.select_folder(source)
+            with self._talking("move a message"):
+                move(client, the_one(client, self.name, message_id, source), target)
+        finally:
+            self.close()  # another folder is open on it
 
     def close(self) -> None:
         """Log out and close; never raises."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from imaplib import IMAP4
 
-from imapclient import IMAPClient
+from imapclient import DELETED, IMAPClient
 
-from triaged.backends.heads import FIELDS, HEAD_BYTES, is_draft_name, is_sent_name, surveyed
+from triaged.backends.heads import FIELDS, HEAD_BYTES, is_draft_name, is_sent_name, none_or_several, surveyed
 from triaged.model import Surveyed
 
 HEADS = 200
@@ -27,6 +27,39 @@ def make_folder(client: IMAPClient, folder: str) -> None:
     if not client.folder_exists(folder):
         client.create_folder(folder)
         client.subscribe_folder(folder)
+
+
+def move(client: IMAPClient, uid: int, folder: str) -> None:
+    """Move a message of the folder that is open, as `imap.ImapMailbox.file` promises. Raises: IMAP4.error."""
+    make_folder(client, folder)
+    if client.has_capability("MOVE"):
+        client.move([uid], folder)
+        return
+    client.copy([uid], folder)
+    client.add_flags([uid], [DELETED], silent=True)
+    if client.has_capability("UIDPLUS"):
+        client.uid_expunge([uid])
+
+
+def the_one(client: IMAPClient, name: str, message_id: str, folder: str) -> int:
+    """UID of the one message in the open folder with this Message-ID; SEARCH finds longer ones too (RFC 3501 6.4.4).
+
+    name: the mailbox's. Raises: Gone (none), Permanent (several), IMAP4.error.
+    """
+    found = client.search(["UNDELETED", "HEADER", "Message-ID", message_id])
+    part = f"BODY.PEEK[HEADER.FIELDS ({' '.join(FIELDS)})]<0.{HEAD_BYTES}>"
+    heads = client.fetch(found, [part]) if len(found) > 0 else {}
+    uids = [uid for uid, items in heads.items() if _tells(items, message_id)]
+    if len(uids) != 1:
+        raise none_or_several(name, len(uids), message_id, folder)
+    return int(uids[0])
+
+
+def _tells(items: Mapping[bytes, object], message_id: str) -> bool:
+    head = next((value for key, value in items.items() if key.startswith(b"BODY[")), None)
+    found = head if isinstance(head, bytes) else b""
+    epoch = datetime.fromtimestamp(0, UTC)
+    return surveyed(found, folder="", key="", date=epoch, is_sent_folder=False).message_id == message_id
 
 
 def sent_folder(client: IMAPClient) -> str:

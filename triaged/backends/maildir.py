@@ -13,7 +13,7 @@ from pathlib import Path
 
 from imapclient import imap_utf7
 
-from triaged.backends.heads import HEAD_BYTES, is_draft_name, is_sent_name, surveyed
+from triaged.backends.heads import HEAD_BYTES, is_draft_name, is_sent_name, none_or_several, surveyed
 from triaged.decision import Outgoing
 from triaged.errors import Gone, Permanent, Transient
 from triaged.model import Locator, Raw, Surveyed
@@ -102,14 +102,29 @@ class MaildirMailbox:
             source = _paths(self._path).get(key)
             if source is None:
                 raise Gone(f"{self.name}: message {key} is no longer in {self._path}")
-            target = _subfolder(self._path, folder)
+            self._move(key, source, _subfolder(self._path, folder))
+
+    def refile(self, message_id: str, source: str, target: str) -> None:
+        """Move by Message-ID; the key stays what it was."""
+        with _translated(self._path):
+            there, into = self._named(source), self._named(target)
+            found = [(key, path) for key, path in _paths(there).items() if _message_id(path) == message_id]
+            if len(found) != 1:
+                raise none_or_several(self.name, len(found), message_id, source)
+            self._move(*found[0], into)
+
+    def _named(self, folder: str) -> Path:
+        return self._path if folder == self.folder else _subfolder(self._path, folder)
+
+    def _move(self, key: str, source: Path, target: Path) -> None:
+        if target != self._path:
             _make(target)
             (target / "maildirfolder").touch()
-            _, colon, flags = source.name.partition(":")
-            try:
-                source.rename(target / "cur" / f"{key}:{flags if colon else '2,'}")
-            except FileNotFoundError:
-                raise Gone(f"{self.name}: message {key} has just left {self._path}") from None
+        _, colon, flags = source.name.partition(":")
+        try:
+            source.rename(target / "cur" / f"{key}:{flags if colon else '2,'}")
+        except FileNotFoundError:
+            raise Gone(f"{self.name}: message {key} has just left {source.parents[1]}") from None
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -200,6 +215,17 @@ def _paths(folder: Path) -> dict[str, Path]:
                 if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
                     found[entry.name.partition(":")[0]] = Path(entry.path)
     return found
+
+
+def _message_id(path: Path) -> str:
+    """`""` of a file that has just gone, too."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except FileNotFoundError:
+        return ""
+    epoch = datetime.fromtimestamp(0, UTC)
+    return surveyed(head, folder="", key="", date=epoch, is_sent_folder=False).message_id
 
 
 def _mtimes(folder: Path) -> tuple[int, int]:

@@ -232,6 +232,7 @@ _KINDS = {
     "call": "calls with clients",
     "notify": "notes to colleagues",
     "file": "mails moved",
+    "refile": "mails moved back",
     "ask": "questions to a person",
 }
 

@@ -135,7 +135,14 @@ def _run(config: Config, out: Console, total: int, *, keep_watching: bool) -> tu
 
 def _line(row: LogRow) -> Table:
     """One mail of the growing log, in columns."""
-    words = {"ack": "answered", "call": "call", "notify": "manager told", "ask": "a person is asked", "file": "filed"}
+    words = {
+        "ack": "answered",
+        "call": "call",
+        "notify": "manager told",
+        "ask": "a person is asked",
+        "file": "filed",
+        "refile": "moved back",
+    }
     done = ", ".join(words[kind] for kind, _ in row.effects if kind in words)
     if row.automatic == "machine":
         done = "a machine wrote it: not answered"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
@@ -33,3 +34,20 @@ def to_ms(moment: datetime) -> int:
 def from_ms(milliseconds: int) -> datetime:
     """The moment, in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def decided_columns(decision: Decision, automatic: str) -> dict[str, Any]:
+    """What of a mail's row comes of the decision about it, by column. automatic: `Automatic.by` of the mail."""
+    verdict = decision.verdict
+    return {
+        "categories": json.dumps(verdict.chosen),
+        "sure": int(verdict.sure),
+        "account_id": decision.account.account_id,
+        "account_how": decision.account.how,
+        "priority": decision.priority,
+        "due_at": to_ms(decision.due) if decision.due is not None else None,
+        "complaint": verdict.score("complaint") if automatic == "person" else None,
+        "chasing": int("chasing" in decision.risk.signals),
+        "risk": decision.risk.score,
+        "assigned": decision.assigned,
+    }

@@ -51,10 +51,10 @@ def placed(reader: Reader, mailbox: str) -> list[Placed]:
 
 
 def sent_effects(reader: Reader) -> list[SentEffect]:
-    """Every effect that sends a mail, of all mailboxes."""
+    """Every effect that sends a mail, of all mailboxes; of two of the same the done one comes last."""
     rows = reader.select(
         "SELECT message, kind, state, external_id, changed_at FROM effect "
-        "WHERE kind IN ('ack', 'notify', 'invitation') AND external_id <> '' ORDER BY id"
+        "WHERE kind IN ('ack', 'notify', 'invitation') AND external_id <> '' ORDER BY state = 'done', id"
     )
     return [SentEffect(row[0], row[1], row[2], row[3], from_ms(row[4])) for row in rows]
 

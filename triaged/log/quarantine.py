@@ -116,7 +116,7 @@ def mend(
     log.insert("decision", {"message": row, **decision_row(decision, background)})
     log.event("mended", f"it could be read after all; by {who}", message=row, now=now)
     log.event("triaged", ", ".join(decision.verdict.chosen) or "other", message=row, now=now)
-    log._plan(row, decision.effects, now)
+    log.plan(row, decision.effects, now)
     return Mended(row, False)
 
 

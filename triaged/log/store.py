@@ -20,9 +20,9 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
 
-from triaged.decision import AskPerson, BookCall, Decision, Effect, FileMessage, Outcome, Planned
+from triaged.decision import AskPerson, BookCall, Decision, Effect, FileMessage, Outcome, Planned, Refile
 from triaged.errors import Permanent
-from triaged.log.encode import BACKGROUND, DECISION, EFFECT, MESSAGE, from_ms, to_ms
+from triaged.log.encode import BACKGROUND, DECISION, EFFECT, MESSAGE, decided_columns, from_ms, to_ms
 from triaged.log.limits import Caps, Limits, Start
 from triaged.log.rights import make_private
 from triaged.log.schema import migrations, refuse_newer
@@ -48,6 +48,8 @@ def lane_of(effect: Effect) -> str:
             return f"calendar:{effect.person}"
         case FileMessage():
             return f"mailbox:{effect.locator.mailbox}"
+        case Refile():
+            return f"mailbox:{effect.mailbox}"
         case AskPerson():
             return "person"
         case _:
@@ -172,7 +174,7 @@ class Log:
         self.event("triaged", ", ".join(verdict.chosen) or "other", message=row, now=now)
         if message.bounce is not None:
             self._came_back(message.bounce, now)
-        return Recorded(row, False, self._plan(row, decision.effects, now))
+        return Recorded(row, False, self.plan(row, decision.effects, now))
 
     def quarantine(self, raw: Raw, *, key: str, cause: str, now: datetime) -> Recorded:
         """Keep a mail that could not be read: its octets, the cause, and a question to a person."""
@@ -208,7 +210,7 @@ class Log:
         self._locate(raw.locator, row, now)
         self.event("quarantined", cause, message=row, now=now)
         ask = AskPerson(f"ask:{key}", f"This mail could not be read: {cause}. Look at it on the server.")
-        return Recorded(row, False, self._plan(row, (Planned(ask, "person", now),), now))
+        return Recorded(row, False, self.plan(row, (Planned(ask, "person", now),), now))
 
     def record_gone(self, locator: Locator, *, now: datetime) -> None:
         """A message that was listed but vanished before it was fetched has its row too."""
@@ -255,7 +257,7 @@ class Log:
         """The effect is done; what follows from it is planned in the same commit. Returns the lanes with new work."""
         self.move(claimed.row, "done", outcome.detail, now)
         self.event(f"{claimed.effect.kind}.done", outcome.detail, message=claimed.message, now=now)
-        return self._plan(claimed.message, outcome.follow_ups, now)
+        return self.plan(claimed.message, outcome.follow_ups, now)
 
     def put_off(self, claimed: Claimed, *, until: datetime, why: str, now: datetime) -> None:
         """The effect did not happen and is owed again from `until` on."""
@@ -320,7 +322,7 @@ class Log:
         )
         return bool(added.rowcount == 1)
 
-    def _plan(self, message: int, effects: Iterable[Planned], now: datetime) -> frozenset[str]:
+    def plan(self, message: int, effects: Iterable[Planned], now: datetime) -> frozenset[str]:
         """Write effects down as the limits let them begin; one that is there already stays. Returns lanes with work."""
         lanes = set()
         mailbox, received_at = self.db.execute(
@@ -361,7 +363,7 @@ class Log:
                 (message, to_ms(now), why, message),
             )
         ask = AskPerson(f"ask:bounced:{effect}", f"Our mail to {to} came back: {why}")
-        self._plan(message, (Planned(ask, "person", now),), now)
+        self.plan(message, (Planned(ask, "person", now),), now)
 
     def _insert_effect(self, message: int, planned: Planned, start: Start, now: datetime) -> int | None:
         """The new row, None when an effect of this key is there."""
@@ -408,14 +410,13 @@ def _external_id(effect: Effect) -> str:
     match effect:
         case BookCall():
             return effect.uid
-        case FileMessage() | AskPerson():
+        case FileMessage() | Refile() | AskPerson():
             return ""
         case _:
             return effect.mail.message_id
 
 
 def _message_row(message: Message, decision: Decision, mailbox: str, now: datetime) -> dict[str, Any]:
-    verdict, account = decision.verdict, decision.account
     return {
         "key": message.key,
         "reference": decision.reference,
@@ -428,17 +429,8 @@ def _message_row(message: Message, decision: Decision, mailbox: str, now: dateti
         "received_at": to_ms(message.received),
         "logged_at": to_ms(now),
         "automatic": message.automatic.by,
-        "language": verdict.language,
-        "categories": json.dumps(verdict.chosen),
-        "sure": int(verdict.sure),
-        "account_id": account.account_id,
-        "account_how": account.how,
-        "priority": decision.priority,
-        "due_at": to_ms(decision.due) if decision.due is not None else None,
-        "complaint": verdict.score("complaint") if message.automatic.by == "person" else None,
-        "chasing": int("chasing" in decision.risk.signals),
-        "risk": decision.risk.score,
-        "assigned": decision.assigned,
+        "language": decision.verdict.language,
+        **decided_columns(decision, message.automatic.by),
         "new_text": message.new_text,
         "parsed": MESSAGE.dump_json(message).decode(),
     }

@@ -18,6 +18,7 @@ from triaged.decision import (
     Outcome,
     Outgoing,
     Planned,
+    Refile,
     SendAck,
     SendInvitation,
 )
@@ -201,15 +202,22 @@ class FilingLane:
 
     def perform(self, effect: Effect, _crossing: Crossing) -> Outcome:
         """Move the message; one that is no longer there was moved by somebody."""
-        assert isinstance(effect, FileMessage)
+        assert isinstance(effect, FileMessage | Refile)
+        if isinstance(effect, FileMessage):
+            source, target = effect.locator.folder, effect.folder
+        else:
+            source, target = effect.source, effect.target
         try:
-            self._mailbox.file(effect.locator.key, effect.folder)
+            if isinstance(effect, FileMessage):
+                self._mailbox.file(effect.locator.key, target)
+            else:
+                self._mailbox.refile(effect.message_id, source, target)
         except Gone:
-            return Outcome(f"was no longer in {effect.locator.folder}")
+            return Outcome(f"was no longer in {source}")
         except Transient:
             self._connected = False
             raise
-        return Outcome(f"moved to {effect.folder}")
+        return Outcome(f"moved to {target}")
 
     def recover(self, effect: Effect, _handed: bool) -> Outcome | None:
         """Move it again: a message that was moved is gone from where it was."""
