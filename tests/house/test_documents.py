@@ -168,6 +168,7 @@ def test_rules_in_documents_are_right_and_their_examples_come_out(tmp_path: Path
 def test_template_variables() -> None:
     assert first_column("templates.md", "Acknowledgements (every template that rules may name)") == ACKNOWLEDGEMENT
     assert first_column("templates.md", "`escalation` (to a colleague)") == VARIABLES["escalation"]
+    assert first_column("templates.md", "`correction` (a draft, never sent by machine)") == VARIABLES["correction"]
     assert first_column("templates.md", "`invitation` (to a call)") == VARIABLES["invitation"]
 
 

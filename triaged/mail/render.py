@@ -29,9 +29,10 @@ VARIABLES: Mapping[str, frozenset[str]] = {
         "person account account_id tier contact sender categories score evidence subject text reference received "
         "contract_ends due call team trust risk signals trend chasers".split()
     ),
+    "correction": frozenset("contact subject sent call colleague reference team desk".split()),
     "invitation": frozenset("contact team organizer when minutes location reference subject summary".split()),
 }
-"""Variables of the templates that the machine itself uses."""
+"""Variables of the templates that no rule names: the machine uses them, `correction` for drafts only."""
 
 NEEDED = ("escalation", "invitation")
 LAYOUT = "layout.html"
