@@ -79,6 +79,10 @@ def answer_of(row: LogRow) -> str:
     states = [f"{kind} {coloured(state)}" for kind, state in row.effects]
     if row.automatic == "machine":
         states.append("[dim]machine, not answered[/dim]")
+    if row.assigned != "":
+        states.append(f"for {escape(row.assigned)}")
+    if row.done is not None:
+        states.append(coloured("done"))
     if row.copies > 1:
         states.append(f"[dim]came {row.copies} times, answered once at most[/dim]")
     return ", ".join(states)
@@ -169,7 +173,9 @@ def print_story(
     due = f", answer due {wall(row.due, zone)}" if row.due is not None else ""
     risk = f", risk {row.risk:.2f}" if row.risk is not None and row.risk > 0 else ""
     account = escape(row.account_id or "none")
-    out.print(f"{categories_of(row)}; account {account}; priority {row.priority}{risk}{due}\n")
+    assigned = f"; for {escape(row.assigned)}" if row.assigned != "" else ""
+    done = f"; done since {wall(row.done, zone)}" if row.done is not None else ""
+    out.print(f"{categories_of(row)}; account {account}; priority {row.priority}{risk}{due}{assigned}{done}\n")
     if message is not None:
         out.print(escape(message.new_text.strip()), soft_wrap=True)
         if message.quoted.strip() != "":

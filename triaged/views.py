@@ -126,6 +126,8 @@ def row_view(row: LogRow) -> dict[str, Any]:
         "account": row.account_id,
         "priority": row.priority,
         "due": moment(row.due),
+        "assigned": row.assigned or None,
+        "done": moment(row.done),
         "risk": round(row.risk, 4) if row.risk is not None else None,
         "copies": row.copies,
         "effects": [{"kind": kind, "state": state} for kind, state in row.effects],

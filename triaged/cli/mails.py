@@ -61,12 +61,18 @@ def log(
     review: Annotated[
         bool, typer.Option("--review", help="Only those drawn for review that nobody has looked at.")
     ] = False,
+    open_only: Annotated[
+        bool, typer.Option("--open", help="Only those that wait for an answer: one is due, and nobody said done.")
+    ] = False,
+    assigned: Annotated[str | None, typer.Option(help="Only those this person is to see to.", metavar="PERSON")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Our own test mails (canaries) too.")] = False,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 100,
     as_json: JsonOption = False,
 ) -> None:
     """Show the triage log, newest first."""
     loaded = config_of(config)
+    if assigned is not None and assigned not in (known := {person.id for person in loaded.person}):
+        fail(f"nobody of us is called {assigned}{did_you_mean(assigned, known)}")
     with reader_of(loaded) as reader:
         try:
             rows = reader.rows(
@@ -76,6 +82,8 @@ def log(
                 search=search,
                 unsure=unsure,
                 review=review,
+                open_only=open_only,
+                assigned=assigned,
                 canaries=everything,
             )
         except ValueError as error:

@@ -81,6 +81,17 @@ def correct(
     log.event("confirmed" if same else "corrected", words, message=message, now=now)
 
 
+def set_done(log: Log, message: int, *, done: bool, who: str, now: datetime) -> bool:
+    """A person says that nothing more is owed for a mail, or that something is after all; False when that was so."""
+    changed = log.db.execute(
+        "UPDATE message SET done_at = ? WHERE id = ? AND (done_at IS NULL) = ?",
+        (to_ms(now) if done else None, message, done),
+    ).rowcount
+    if changed > 0:
+        log.event("done" if done else "reopened", f"by {who}", message=message, now=now)
+    return bool(changed > 0)
+
+
 def _shown(categories: str, account_id: str | None, verdict: Verdict, *, sure: bool) -> dict[str, Any]:
     """What the person saw, and by what it was said."""
     return {

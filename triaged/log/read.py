@@ -28,7 +28,7 @@ SELECT id, reference, state, mailbox, received_at, sender, subject, automatic, c
     priority, due_at,
     (SELECT count(*) FROM locator WHERE locator.message = message.id),
     (SELECT json_group_array(json_array(kind, effect.state)) FROM effect WHERE effect.message = message.id),
-    risk
+    risk, assigned, done_at
 FROM message
 """
 
@@ -187,12 +187,15 @@ class Reader:
         search: str | None = None,
         unsure: bool = False,
         review: bool = False,
+        open_only: bool = False,
+        assigned: str | None = None,
         after_id: int = 0,
         canaries: bool = False,
     ) -> list[LogRow]:
         """The newest `limit` mails that fit, newest first. search: as FTS5's MATCH. canaries: our own test mails too.
 
-        review: only those drawn for review that nobody has looked at. Raises: ValueError (bad search).
+        review: only those drawn for review that nobody has looked at. open_only: those for which an answer is due and
+        nobody said that it is done. assigned: to this person. Raises: ValueError (bad search).
         """
         where = ["id > ?"]
         if not canaries:
@@ -210,6 +213,11 @@ class Reader:
             where.append("sure = 0")
         if review:
             where.append(TO_REVIEW)
+        if open_only:
+            where.append("due_at IS NOT NULL AND done_at IS NULL")
+        if assigned is not None:
+            where.append("assigned = ?")
+            values.append(assigned)
         if search is not None:
             found = "SELECT rowid FROM message_fts WHERE message_fts MATCH ? ORDER BY rowid DESC LIMIT 10000"
             where.append(f"id IN ({found})")
@@ -358,4 +366,6 @@ def _log_row(row: tuple[Any, ...]) -> LogRow:
         copies=row[13],
         effects=tuple((kind, state) for kind, state in json.loads(row[14])),
         risk=row[15],
+        assigned=row[16],
+        done=from_ms(row[17]) if row[17] is not None else None,
     )

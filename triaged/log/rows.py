@@ -11,7 +11,8 @@ from typing import Any
 class LogRow:
     """One line of the triage log. categories: empty is other; copies: how often it was seen; effects: kind → state.
 
-    risk: of losing the client; None when it was decided before that was known.
+    risk: of losing the client; None when it was decided before that was known. assigned: the id of who is to see to it,
+    `""` for nobody; done: when a person said that nothing more is owed.
     """
 
     id: int
@@ -30,6 +31,8 @@ class LogRow:
     copies: int
     effects: tuple[tuple[str, str], ...]
     risk: float | None = None
+    assigned: str = ""
+    done: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
