@@ -24,7 +24,8 @@ _UNSEEN = dict.fromkeys(map(ord, "\ufeff\u200b\u2060\u00ad"))
 def text_of(octets: bytes, *, name: str, markup: bool = False, as_typed: bool = False) -> str:
     """The text with plain blanks and `\\n` as line ends; a byte order mark, CRLF and Mac line ends do no harm.
 
-    markup: it may be HTML. as_typed: blanks that do not break and soft hyphens are meant, and stay. Raises: ConfigError with `file:line` where there is a line.
+    markup: it may be HTML. as_typed: blanks that do not break and soft hyphens are meant, and stay.
+    Raises: ConfigError with `file:line` where there is a line.
     """
     if (what := _other_kind(octets, markup=markup)) != "":
         raise ConfigError((Problem(name, what),))

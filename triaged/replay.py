@@ -25,8 +25,10 @@ from triaged.log.encode import DECISION, EFFECT
 from triaged.log.read import Reader
 from triaged.log.rows import EffectRow
 from triaged.log.rulesets import calibration, rule_set, settings_text
+from triaged.log.undo import taken_out
 from triaged.model import Locator, Message
 from triaged.playbook import Background, Playbook
+from triaged.rules.load import rule_set as parsed
 from triaged.settings import Config
 
 CHANGED = "is no longer as it was kept: a person named in it was forgotten, or somebody edited the log"
@@ -111,6 +113,13 @@ def as_today(remade: Remade, config: Config) -> Remade:
     return dataclasses.replace(remade, playbook=playbook, decision=decision)
 
 
+def without(playbook: Playbook, *names: str) -> Playbook:
+    """The same playbook as if these rules did not stand in it; a category that they alone gave does not exist then."""
+    gone = frozenset(names)
+    rules = parsed([rule for rule in playbook.rules.rules if rule.name not in gone], playbook.rules.lists)
+    return dataclasses.replace(playbook, rules=rules)  # `sought` finds more words than these rules ask for: no harm
+
+
 def kept_playbooks(reader: Reader, config: Config) -> PlaybookOf:
     """Playbooks from what was kept in the log, without a loaded model: its opinion is kept with each mail.
 
@@ -158,7 +167,7 @@ def _what_decided(
     locator = reader.locator(row)
     if locator is None or locator.mailbox not in playbook.mailboxes:
         return "the mailbox that it came into is not in the configuration of that day"
-    return playbook, background, locator
+    return without(playbook, *taken_out(reader, row)), background, locator
 
 
 def _differences(stored: Decision, remade: Decision) -> Iterator[str]:

@@ -30,8 +30,8 @@ from triaged.examples import bare_message
 from triaged.explanation import explanation
 from triaged.loading import assembled
 from triaged.log.encode import BACKGROUND, DECISION, MESSAGE
-from triaged.log.people import correct, put_accounts, settle
 from triaged.log.past import past_rows
+from triaged.log.people import correct, put_accounts, settle
 from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.mail.donotanswer import DoNotAnswer

@@ -18,6 +18,7 @@ from triaged.cli import (  # isort: skip
     service,
     mails,
     explain,
+    undo,
     limits,
     mailboxes,
     quarantine,

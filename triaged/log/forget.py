@@ -89,6 +89,8 @@ WORDS = {
     "octets": "unread mails (their octets)",
     "rule_set": "rule sets that were in use",
     "correction": "corrections of others' mails",
+    "undo": "rules whose doings were taken back",
+    "undo_item": "mails of others that such a rule had decided",
 }
 
 

@@ -132,6 +132,7 @@ def clear(log: Log, rows: Sequence[int], *, event: str, why: str, now: datetime)
     for statement in (
         "DELETE FROM octets WHERE message",
         "UPDATE effect SET payload = '{}', detail = '' WHERE message",
+        "UPDATE undo_item SET told = '' WHERE message",
         "UPDATE bad_address SET why = 'what the server said was removed' WHERE message",
         "UPDATE event SET detail = '' WHERE name NOT IN ('triaged', 'corrected', 'confirmed') AND message",
     ):

@@ -71,7 +71,7 @@ CREATE TABLE effect (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
     message INTEGER NOT NULL REFERENCES message (id),
-    kind TEXT NOT NULL,                   -- ack | notify | call | invitation | file | ask
+    kind TEXT NOT NULL,                   -- ack | notify | call | invitation | file | refile | ask
     lane TEXT NOT NULL,                   -- which thread does it
     state TEXT NOT NULL,                  -- held | owed | doing | done | person | dropped
     not_before_at INTEGER NOT NULL,
@@ -368,6 +368,40 @@ def m007_rules(db: Database) -> None:
         "INSERT INTO rule_use (at, rules_id, how, who, why) SELECT first_used_at, rules_id, 'started', '', '' "
         "FROM rule_set ORDER BY first_used_at"
     )
+
+
+_UNDO = """
+CREATE TABLE undo (                       -- each time that a person took back what a rule did
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    since_at INTEGER NOT NULL,            -- of mail decided about since then
+    words TEXT NOT NULL,                  -- what was to change, in numbers, as the person was told
+    finished_at INTEGER,                  -- NULL: it was ended before its end; the same command goes on with it
+    undone_at INTEGER,                    -- when it was taken back itself
+    undone_by TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE TABLE undo_item (                  -- one mail of it
+    undo INTEGER NOT NULL REFERENCES undo (id),
+    message INTEGER NOT NULL REFERENCES message (id),
+    decided INTEGER NOT NULL,             -- the decision that holds since then, the one made without the rule
+    was TEXT NOT NULL,                    -- JSON: columns of `message` that were changed, as they were before
+    now TEXT NOT NULL,                    -- JSON: the same columns as they were put
+    effects TEXT NOT NULL,                -- JSON: numbers of effects that were dropped, by their states; those planned
+    told TEXT NOT NULL,                   -- what changed and what stays, in words
+    undone_at INTEGER,                    -- when this mail was brought back to what it was before the undo
+    PRIMARY KEY (undo, message)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX undo_item_message ON undo_item (message);
+"""
+
+
+@migrations()
+def m008_undo(db: Database) -> None:
+    """What people took back of what rules did, with how it was before."""
+    for statement in _statements(_UNDO):
+        db.execute(statement)
 
 
 def newest() -> str:
