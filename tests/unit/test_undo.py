@@ -31,7 +31,6 @@ from triaged.log import undo as logged
 from triaged.log.mailboxes import observe
 from triaged.log.people import correct, put_accounts, settle
 from triaged.log.read import Reader
-from triaged.log.rulesets import keep_rule_set
 from triaged.log.store import Log
 from triaged.mail.parse import parse
 from triaged.model import Locator, Raw
@@ -44,6 +43,7 @@ from triaged.settings import Config
 from triaged.undo import Doings, Plan, change_of, counted, doings
 from triaged.wire import log_path
 from triaged.worker.perform import FilingLane
+from triaged.worker.triage import keep_loaded, loaded_of
 
 RULES = """
 [[rule]]
@@ -757,7 +757,7 @@ def site(tmp_path: Path, model: Model) -> tuple[Config, Playbook]:
     playbook = assembled(made, model=model)
     with closing(open_log(log_path(made))) as log:
         with log.transaction():
-            keep_rule_set(log, playbook.written, how="started", who="", why="", now=NOW)
+            keep_loaded(log, loaded_of(playbook), now=NOW)
         record(log, playbook, mail(RED, sender=sender(1), number=1), 1)
         do(log, "mail")
         record(log, playbook, mail(RED, sender=sender(2), number=2), 2)
