@@ -157,9 +157,9 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def asked(run: Run, site: Site, *words: object) -> dict[str, Any]:
-    code, out, _ = run("rules", "whatif", *words, "--since", SINCE, "--json", "--config", site.file)
-    assert code == 0, out
+def asked(run: Run, site: Site, *words: object, code: int = 0) -> dict[str, Any]:
+    ended, out, _ = run("rules", "whatif", *words, "--since", SINCE, "--json", "--config", site.file)
+    assert ended == code, out
     told: dict[str, Any] = json.loads(out)
     assert (told["mails"], told["judged_anew"]) == (MAILS, 0)
     return told
@@ -300,7 +300,7 @@ def test_what_a_person_said_stands_beside_and_counts(run: Run, site: Site, tmp_p
     shutil.copytree(site.config.base / "rules", tmp_path / "rules")
     file = tmp_path / "rules" / "00-all.toml"
     file.write_text('[[rule]]\nname = "All"\nbecause = "A test"\nthen.acknowledge = "none"\n', encoding="utf-8")
-    told = asked(run, site, tmp_path / "rules")
+    told = asked(run, site, tmp_path / "rules", code=2)  # examples that want an answer do not come out
     said = {each["id"]: each["person_said"] for each in told["changes"] if each["person_said"] is not None}
     answered = {row for row, each in site.decisions.items() if each.acknowledge.template is not None}
     assert said == {row: [right] for row, right in site.said.items() if row in answered}
@@ -359,13 +359,26 @@ def test_mail_of_an_earlier_version_is_judged_anew_and_counted(run: Run, tmp_pat
     ("then", "words"),
     [
         ("then.priority = 'urgently'", "00-new.toml:5"),
-        ("then.suggests = { billing = 0.9 }\n[[rule.example]]\nmail = 'Hi'\ngives.category = 'billing'", "00-new.toml"),
     ],
 )
 def test_a_broken_folder_is_told_by_file_and_line(run: Run, site: Site, tmp_path: Path, then: str, words: str) -> None:
     code, out, errors = run("rules", "whatif", edit(site, tmp_path / "rules", then), "--config", site.file)
     assert (code, out) == (2, "")
     assert words in errors
+
+
+def test_an_example_that_fails_is_told_beside_what_would_change(run: Run, site: Site, tmp_path: Path) -> None:
+    then = "then.tag = 'polite'\n[[rule.example]]\nmail = 'Hi'\ngives.tag = 'polite'"
+    folder, page = edit(site, tmp_path / "rules", then), tmp_path / "page.html"
+    words = ("rules", "whatif", folder, "--since", SINCE, "--config", site.file)
+    code, out, _ = run(*words, "--html", page)
+    assert code == 2
+    assert "would not be taken: an example does not come out as written" in out
+    assert "00-new.toml:6: the example should give tag polite, but gives" in out
+    assert "00-new.toml:6" in page.read_text(encoding="utf-8")
+    told = json.loads(run(*words, "--json")[1])
+    assert told["changed"] == len(site.rows(lambda _message, _decision: True))
+    assert [each["where"] for each in told["broken"]] == ["00-new.toml:6"]
 
 
 def test_a_folder_that_is_not_there_and_a_page_that_cannot_be_written(run: Run, site: Site, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged import terminal, views
-from triaged.cli.common import ConfigOption, JsonOption, config_of, fail, progress_bar, reader_of, span_of
+from triaged.cli.common import WRONG, ConfigOption, JsonOption, config_of, fail, progress_bar, reader_of, span_of
 from triaged.cli.rules import rules_app
 from triaged.errors import ConfigError, Problem
 from triaged.log.labels import said
@@ -21,8 +21,8 @@ from triaged.playbook import Playbook
 from triaged.settings import Config
 from triaged.whatif.consequences import WhatIf, answer
 from triaged.whatif.difference import Aspect
-from triaged.whatif.words import because, edited, headline, shown, title
-from triaged.written import Written, read_written
+from triaged.whatif.words import because, edited, headline, not_taken, shown, title
+from triaged.written import Written
 
 SHORT = 60
 """Characters of a value in a table on the terminal."""
@@ -40,7 +40,8 @@ def rules_whatif(
     as_json: JsonOption = False,
 ) -> None:
     """Decide past mail once more, by the rules in use and by edited ones; show what differs, touch nothing."""
-    from triaged.loading import list_path
+    from triaged.examples import failing
+    from triaged.loading import list_path, written_of
     from triaged.whatif.page import page
     from triaged.whatif.replay import replay
     from triaged.wire import log_path
@@ -49,7 +50,7 @@ def rules_whatif(
     loaded, begin = config_of(config), datetime.now(UTC) - span_of(since)
     with reader_of(loaded) as reader:
         in_use, corrected = rules_in_use(reader), said(reader)
-    was, would = _both(loaded, in_use, _written(loaded, folder))
+    was, would = _both(loaded, in_use, written_of(loaded, rules_dir=folder))
     with progress_bar(quiet=as_json) as progress:
         found = replay(
             log_path(loaded),
@@ -60,7 +61,8 @@ def rules_whatif(
             progress=lambda done, total: progress("past mail", done, total),
             listed=ListFile(list_path(loaded)).current(),
         )
-    told, zone = answer(was, would, found, since=begin), loaded.hours.timezone
+    broken = tuple(failing(would, files=would.written.rules))
+    told, zone = answer(was, would, found, since=begin, broken=broken), loaded.hours.timezone
     if html is not None:
         try:
             html.write_text(page(told, zone=zone), encoding="utf-8")
@@ -70,26 +72,18 @@ def rules_whatif(
         print(views.line(told.as_dict()))  # noqa: T201
     else:
         _print(terminal.console(), told, zone=zone, html=html)
-
-
-def _written(config: Config, folder: Path | None) -> Written:
-    """What was edited: the site's own files, or those of a folder. Raises: ConfigError."""
-    rules, templates = config.path(config.service.rules_dir), config.path(config.service.templates_dir)
-    if folder is None:
-        return read_written(rules, templates)
-    if (folder / "rules").is_dir() and (folder / "templates").is_dir():
-        return read_written(folder / "rules", folder / "templates")
-    return read_written(folder, templates)
+    if len(broken) > 0:  # it was looked at all the same, for that may be what the author wants to see
+        raise typer.Exit(WRONG)
 
 
 def _both(config: Config, in_use: Written | None, edit: Written) -> tuple[Playbook, Playbook]:
     """The rules that decide now (on disk where none has decided yet) and the edited ones, with one model.
 
-    Raises: ConfigError, also when an example of the edited rules fails: such a set would not be taken.
+    Raises: ConfigError.
     """
-    from triaged.loading import assembled, build_playbook
+    from triaged.loading import assembled
 
-    would = build_playbook(config, dry=True, written=edit)
+    would = assembled(config, dry=True, written=edit)
     try:
         was = assembled(config, dry=True, model=would.model, written=in_use)
     except ConfigError as error:
@@ -105,6 +99,9 @@ def _both(config: Config, in_use: Written | None, edit: Written) -> tuple[Playbo
 def _print(out: Console, told: WhatIf, *, zone: str, html: Path | None) -> None:
     out.print(f"[bold]{escape(headline(told))}[/bold]", soft_wrap=True)
     out.print(escape(f"{edited(told)} Nothing was touched."), soft_wrap=True)
+    if len(told.broken) > 0:
+        out.print(f"[bold red]{escape(not_taken(told))}[/bold red]", soft_wrap=True)
+        terminal.print_found(out, told.broken, mark="[bold red]✗[/bold red]")
     if len(told.found.changes) == 0:
         return
     out.print("")

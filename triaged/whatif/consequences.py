@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from triaged.errors import Problem
 from triaged.playbook import Playbook
 from triaged.rules.grammar import NO_TEMPLATE, OTHER, PRIORITIES, Rule, RuleSet
 from triaged.views import moment
@@ -55,7 +56,7 @@ class RuleCount:
 @dataclass(frozen=True, slots=True)
 class WhatIf:
     """The whole answer. since: mails received since then; was_id, would_id: of the two sets; files: name → what was
-    done to it."""
+    done to it; broken: examples because of which the edited set would not be taken."""
 
     since: datetime
     was_id: str
@@ -64,6 +65,7 @@ class WhatIf:
     found: Changes
     consequences: tuple[Consequence, ...]
     rules: tuple[RuleCount, ...]
+    broken: tuple[Problem, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """What `triaged rules whatif --json` prints; the names are a promise."""
@@ -72,6 +74,7 @@ class WhatIf:
             "rules_in_use": self.was_id,
             "rules_edited": self.would_id,
             "files": [{"file": name, "edit": edit} for name, edit in self.files],
+            "broken": [{"where": each.where, "what": each.what} for each in self.broken],
             "mails": self.found.mails,
             "judged_anew": self.found.anew,
             "changed": len(self.found.changes),
@@ -94,7 +97,9 @@ def _as_dict(change: Change) -> dict[str, Any]:
     }
 
 
-def answer(was: Playbook, would: Playbook, found: Changes, *, since: datetime) -> WhatIf:
+def answer(
+    was: Playbook, would: Playbook, found: Changes, *, since: datetime, broken: tuple[Problem, ...] = ()
+) -> WhatIf:
     """Count what was found and put it into sentences."""
     return WhatIf(
         since=since,
@@ -102,6 +107,7 @@ def answer(was: Playbook, would: Playbook, found: Changes, *, since: datetime) -
         would_id=would.written.id,
         files=edited_files(was.written, would.written),
         found=found,
+        broken=broken,
         consequences=consequences(found.changes),
         rules=rule_counts(found.changes, edited_rules(was.rules, would.rules)),
     )

@@ -8,7 +8,7 @@ from typing import Any
 from triaged.terminal import wall
 from triaged.whatif.consequences import WAYS, Consequence, WhatIf, way_words
 from triaged.whatif.replay import Change
-from triaged.whatif.words import because, edited, headline, shown, title
+from triaged.whatif.words import because, edited, headline, not_taken, shown, title
 
 PAGE = Path(__file__).with_name("page.html")
 
@@ -25,6 +25,7 @@ def page(answer: WhatIf, *, zone: str) -> str:
         since=wall(answer.since, zone),
         headline=headline(answer),
         edited=edited(answer),
+        not_taken=not_taken(answer),
         answer=answer,
         bars=[_bars(each, most) for each in answer.consequences],
         mails=[_mail(each, zone) for each in answer.found.changes],

@@ -63,6 +63,15 @@ def headline(answer: WhatIf) -> str:
     return told
 
 
+def not_taken(answer: WhatIf) -> str:
+    """That the edited set would not be taken, in a sentence; `""` when it would."""
+    if len(answer.broken) == 0:
+        return ""
+    count = len(answer.broken)
+    many = "an example does" if count == 1 else f"{count} examples do"
+    return f"The edited rules would not be taken: {many} not come out as written."
+
+
 def edited(answer: WhatIf) -> str:
     """Which files were edited, in a sentence."""
     if len(answer.files) == 0:
