@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -79,6 +82,36 @@ def read_written(rules_dir: Path, templates_dir: Path) -> Written:
     return Written.of(files)
 
 
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What changes whenever a file is saved, moved, or gets another owner or other rights. owner: a user's number."""
+
+    saved_ns: int
+    changed_ns: int
+    size_bytes: int
+    inode: int
+    owner: int
+
+
+def stamps(rules_dir: Path, templates_dir: Path) -> dict[str, Stamp]:
+    """A stamp for each file that `read_written` would read, by its name there; nothing is opened.
+
+    A folder that cannot be looked into has none.
+    """
+    found: dict[str, Stamp] = {}
+    for prefix, folder, pattern, is_part in (
+        (RULES, rules_dir, "**/*", is_rule_part),
+        (TEMPLATES, templates_dir, "*", is_template_part),
+    ):
+        with suppress(OSError):
+            for name in _names(folder, pattern, is_part):
+                status = (folder / name).stat()
+                found[prefix + name] = Stamp(
+                    status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_uid
+                )
+    return found
+
+
 def rule_files(folder: Path) -> dict[str, bytes]:
     """Rule files, lists and mails that are examples, by name; hidden files and others are left out.
 
@@ -89,16 +122,14 @@ def rule_files(folder: Path) -> dict[str, bytes]:
 
 def template_files(folder: Path) -> dict[str, bytes]:
     """Templates and their layout, by name; hidden files and others are left out. Raises: ConfigError."""
-    return _read(folder, "*", lambda name: name.endswith((".txt", ".html")))
+    return _read(folder, "*", is_template_part)
 
 
 def _read(folder: Path, pattern: str, is_part: Callable[[str], bool]) -> dict[str, bytes]:
     try:
-        next(folder.iterdir(), None)  # glob is silent about a folder that is not there
-        names = sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern) if path.is_file())
+        names = _names(folder, pattern, is_part)
     except OSError as error:
         raise ConfigError((Problem(str(folder), f"the folder cannot be read: {error.strerror}"),)) from None
-    names = [name for name in names if is_part(name) and not any(p.startswith(".") for p in PurePosixPath(name).parts)]
     if len(names) > MAX_FILES:
         raise ConfigError((Problem(str(folder), f"holds {len(names):,} files; at most {MAX_FILES:,} can be read"),))
     files, problems = dict[str, bytes](), list[Problem]()
@@ -112,9 +143,99 @@ def _read(folder: Path, pattern: str, is_part: Callable[[str], bool]) -> dict[st
     return files
 
 
+def _names(folder: Path, pattern: str, is_part: Callable[[str], bool]) -> list[str]:
+    """The parts in a folder, in order. Raises: OSError."""
+    next(folder.iterdir(), None)  # glob is silent about a folder that is not there
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern) if path.is_file())
+    return [name for name in names if is_part(name) and not any(p.startswith(".") for p in PurePosixPath(name).parts)]
+
+
+def is_template_part(name: str) -> bool:
+    """Whether a file in the folder of the templates is part of the set; `name` is its path there."""
+    return "/" not in name and name.endswith((".txt", ".html"))
+
+
 def is_rule_part(name: str) -> bool:
     """Whether a file in the folder of the rules is part of the set; `name` is its path there."""
     lower, parts = name.lower(), PurePosixPath(name).parts
     if len(parts) == 1 and lower.endswith((".toml", ".toml.txt")):
         return True
     return lower.endswith(".eml") or (len(parts) == 2 and name.startswith(LISTS) and lower.endswith(".txt"))
+
+
+# --- back into the folders --------------------------------------------------------------------------------------
+
+
+def lay_back(written: Written, rules_dir: Path, templates_dir: Path, *, there: Written, aside: str) -> tuple[Path, ...]:
+    """Have the folders hold these files and no other part; returns where those lie now that are no part of it.
+
+    Those get `aside` behind their name, so nothing is deleted. there: what the folders hold, of which the caller kept
+    a copy; when they hold anything else, nothing is touched. Each file is written beside its place, synced, and all are
+    renamed together in the end: a kill leaves each as it was or as it is to be, and doing it again does the rest. An
+    existing file keeps its owner and rights. Raises: ConfigError, OSError.
+    """
+    places = {name: _place(name, rules_dir, templates_dir) for name in (*written.files, *there.files)}
+    drafts: list[tuple[Path, Path]] = []
+    try:
+        for name, octets in written.files.items():
+            if there.files.get(name) != octets:
+                drafts.append((_draft(places[name], octets), places[name]))
+    except OSError:
+        for draft, _ in drafts:
+            draft.unlink(missing_ok=True)
+        raise
+    if read_written(rules_dir, templates_dir) != there:
+        raise ConfigError((Problem(str(rules_dir), "somebody saved a file just now; say it again"),))
+    for draft, path in drafts:
+        draft.replace(path)
+    gone = sorted(places[name] for name in there.files.keys() - written.files.keys())
+    moved = tuple(path.rename(path.with_name(path.name + aside)) for path in gone)
+    for folder in {path.parent for path in places.values()}:
+        _sync(folder)
+    return moved
+
+
+def _place(name: str, rules_dir: Path, templates_dir: Path) -> Path:
+    """Where a file of a set lies; a link is followed. Raises: ConfigError for a name that no part can have."""
+    for prefix, folder, is_part in ((RULES, rules_dir, is_rule_part), (TEMPLATES, templates_dir, is_template_part)):
+        rest = name.removeprefix(prefix)
+        if rest != name and is_part(rest) and not any(part.startswith(".") for part in PurePosixPath(rest).parts):
+            path = folder / rest
+            return path.resolve() if path.is_symlink() else path
+    raise ConfigError((Problem(name, "is no name of a rule file or template; it cannot be laid back"),))
+
+
+def _draft(path: Path, octets: bytes) -> Path:
+    """A hidden file beside `path`, synced, with the owner and rights of what stands there, else of the folder."""
+    _make_folder(path.parent)
+    like = path.stat() if path.exists() else path.parent.stat()
+    draft = path.with_name(f".{path.name}.draft")
+    draft.unlink(missing_ok=True)  # a kill left it
+    with draft.open("xb") as file:
+        file.write(octets)
+        file.flush()
+        os.fsync(file.fileno())
+    _make_alike(draft, like, rights=0o666)
+    return draft
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder that is not there, open to the same people as the one around it."""
+    if not folder.exists():
+        _make_folder(folder.parent)
+        folder.mkdir()
+        _make_alike(folder, folder.parent.stat(), rights=0o777)
+
+
+def _make_alike(path: Path, like: os.stat_result, *, rights: int) -> None:
+    with suppress(PermissionError):  # only root gives files away
+        os.chown(path, like.st_uid, like.st_gid)
+    path.chmod(stat.S_IMODE(like.st_mode) & rights)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
