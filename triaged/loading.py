@@ -32,12 +32,17 @@ from triaged.written import Written, read_written
 SECRET_BYTES = 32
 
 
+def folders_of(config: Config) -> tuple[Path, Path]:
+    """The folders of the rules and of the templates."""
+    return config.path(config.service.rules_dir), config.path(config.service.templates_dir)
+
+
 def written_of(config: Config, *, rules_dir: Path | None = None) -> Written:
     """The files of rules and templates as they stand on disk. rules_dir: another folder of rules. Raises: ConfigError.
 
     A folder that holds `rules` and `templates` itself gives both.
     """
-    rules, templates = config.path(config.service.rules_dir), config.path(config.service.templates_dir)
+    rules, templates = folders_of(config)
     if rules_dir is not None and (rules_dir / "rules").is_dir():
         here = rules_dir / "templates"
         return read_written(rules_dir / "rules", here if here.is_dir() else templates)

@@ -18,7 +18,7 @@ from triaged.backends.smtp import SmtpMailer, SmtpSettings
 from triaged.backends.vdir import VdirCalendar
 from triaged.config import sign_ins
 from triaged.errors import ConfigError, Problem, TriagedError
-from triaged.loading import build_playbook, list_path, people_of, secret_of
+from triaged.loading import build_playbook, folders_of, list_path, people_of, secret_of
 from triaged.log import rights
 from triaged.log.limits import Caps
 from triaged.ports import Calendar, Mailbox, Mailer
@@ -190,6 +190,7 @@ def parts_of(config: Config) -> Parts:
         watched=watched,
         lanes=dict(_lanes(config)),
         build=partial(build_playbook, config),
+        folders=folders_of(config),
         list_path=list_path(config),
         model_choice=use_path(config.state_dir),
         review_percent=config.learn.review_percent,

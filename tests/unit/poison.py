@@ -14,12 +14,13 @@ from triaged.model import Message, Raw
 from triaged.playbook import Playbook
 from triaged.settings import Config
 from triaged.worker import triage
+from triaged.written import Written
 
 
-def build_poisonable(config: Config) -> Playbook:
+def build_poisonable(config: Config, *, written: Written | None) -> Playbook:
     """As `build_playbook`; from now on this process hangs on the subject `endless`, and so on."""
     vars(triage)["parse"] = _parse
-    return build_playbook(config)
+    return build_playbook(config, written=written)
 
 
 def _parse(raw: Raw, **rest: Any) -> Message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -15,7 +16,7 @@ import pytest
 from tests.desk import ACME, NOW, lay_out_site, mail, raw
 from tests.unit.poison import build_poisonable
 from triaged.errors import ConfigError
-from triaged.loading import build_playbook, list_path
+from triaged.loading import build_playbook, list_path, written_of
 from triaged.log.people import put_accounts
 from triaged.log.read import Reader
 from triaged.log.store import Log
@@ -25,8 +26,10 @@ from triaged.wire import log_path
 from triaged.worker.beats import Beats
 from triaged.worker.intake import Intake
 from triaged.worker.progress import Progress
-from triaged.worker.triage import ENDED, Limits, Triaged, TriageProcess, Unreadable
+from triaged.worker.triage import ENDED, Build, Limits, Triaged, TriageProcess, Unreadable
 from triaged.worker.writer import Writer
+
+SHIPPED_MODEL = Path(__file__).parents[2] / "triaged/classify/model"
 
 
 @pytest.fixture
@@ -39,17 +42,21 @@ def config(tmp_path: Path) -> Config:
     return config
 
 
-@pytest.fixture
-def process(config: Config) -> Iterator[TriageProcess]:
-    """Some subjects hang, exhaust or kill it (`poison`)."""
-    made = TriageProcess(
-        build=partial(build_poisonable, config),
+def process_of(config: Config, build: Build) -> TriageProcess:
+    return TriageProcess(
+        build=build,
         list_path=list_path(config),
         log_path=log_path(config),
         limits=Limits(timeout_s=2, memory_mb=2000),
         beat=lambda: None,
         on_loaded=lambda loaded: None,
     )
+
+
+@pytest.fixture
+def process(config: Config) -> Iterator[TriageProcess]:
+    """Some subjects hang, exhaust or kill it (`poison`)."""
+    made = process_of(config, partial(build_poisonable, config))
     made.start()
     yield made
     made.kill()
@@ -88,22 +95,74 @@ def test_a_process_that_dies_is_started_again(process: TriageProcess) -> None:
     assert subjects(process.triage([raw(mail("Please send it."), key="1")], now=NOW)) == {"1": "decided"}
 
 
-def test_new_rules_are_taken_whole_or_not_at_all(process: TriageProcess, tmp_path: Path) -> None:
+OWN = '[[rule]]\nname = "Own"\nwhen.says = "zebra"\nthen.suggests = { zoo = 0.9 }\n'
+
+
+def test_new_rules_decide_once_they_are_taken_and_not_before(process: TriageProcess, config: Config) -> None:
     assert process.loaded is not None
     before = process.loaded.written.id
-    own = tmp_path / "rules" / "own.toml"
-    own.write_text('[[rule]]\nname = "Own"\nwhen.says = "zebra"\nthen.suggests = { zoo = 2 }\n', encoding="utf-8")
+    (config.base / "rules" / "own.toml").write_text(OWN, encoding="utf-8")
+    fresh = process.prepare(written_of(config)).written.id
+    assert fresh != before
+    assert zebra(process) == (before, False)
+    process.take()
+    assert zebra(process) == (fresh, True)
+    assert process.loaded.written.id == fresh
+
+
+def test_new_rules_that_are_wrong_or_dropped_change_nothing(process: TriageProcess, config: Config) -> None:
+    assert process.loaded is not None
+    before = process.loaded.written.id
+    own = config.base / "rules" / "own.toml"
+    own.write_text(OWN.replace("0.9", "2"), encoding="utf-8")
     with pytest.raises(ConfigError) as refused:
-        process.reload()
+        process.prepare(written_of(config))
     assert refused.value.problems[0].where == "own.toml:4"
+    assert zebra(process) == (before, False)
+    own.write_text(OWN, encoding="utf-8")
+    process.prepare(written_of(config))
+    process.drop()
+    process.take()  # there is nothing to take
+    assert zebra(process) == (before, False)
+
+
+def test_a_process_that_dies_is_started_again_with_the_rules_that_it_decided_by(
+    process: TriageProcess, config: Config
+) -> None:
+    assert process.loaded is not None
+    before, own = process.loaded.written.id, config.base / "rules" / "own.toml"
+    own.write_text("[[rule]]\nnam = 1\n", encoding="utf-8")
+    kill(process)
+    assert zebra(process) == (before, False)
+    own.write_text(OWN, encoding="utf-8")
+    kill(process)
+    assert zebra(process) == (before, False)  # right as they are now, nobody took them
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_process_that_dies_while_rules_are_taken_has_them_when_it_is_started_again(
+    process: TriageProcess, config: Config, when: str
+) -> None:
+    (config.base / "rules" / "own.toml").write_text(OWN, encoding="utf-8")
+    fresh = process.prepare(written_of(config)).written.id
+    if when == "before":
+        kill(process)
+    process.take()
+    if when == "after":
+        kill(process)
+    assert zebra(process) == (fresh, True)
+
+
+def zebra(process: TriageProcess) -> tuple[str, bool]:
+    """The rule set that decides about a mail, and whether our own rule spoke."""
     [result] = process.triage([raw(mail("A zebra."), key="1")], now=NOW)
     assert isinstance(result, Triaged)
-    assert result.decision.verdict.rules_id == before
-    own.write_text('[[rule]]\nname = "Own"\nwhen.says = "zebra"\nthen.suggests = { zoo = 0.9 }\n', encoding="utf-8")
-    assert process.reload().written.id != before
-    [result] = process.triage([raw(mail("A zebra."), key="1")], now=NOW)
-    assert isinstance(result, Triaged)
-    assert "zoo" in result.decision.verdict.chosen
+    return result.decision.verdict.rules_id, "zoo" in result.decision.verdict.chosen
+
+
+def kill(process: TriageProcess) -> None:
+    assert process._child is not None
+    os.kill(process._child.pid, 9)
 
 
 def test_new_accounts_are_known_to_the_next_mail(process: TriageProcess, config: Config) -> None:
@@ -122,22 +181,20 @@ def test_new_accounts_are_known_to_the_next_mail(process: TriageProcess, config:
 
 def test_wrong_rules_refuse_the_start(config: Config, tmp_path: Path) -> None:
     (tmp_path / "rules" / "own.toml").write_text("[[rule]]\nnam = 1\n", encoding="utf-8")
-    made = TriageProcess(
-        build=partial(build_playbook, config),
-        list_path=list_path(config),
-        log_path=log_path(config),
-        limits=Limits(timeout_s=2, memory_mb=2000),
-        beat=lambda: None,
-        on_loaded=lambda loaded: None,
-    )
+    made = process_of(config, partial(build_playbook, config))
     with pytest.raises(ConfigError) as refused:
         made.start()
     assert any("own.toml" in problem.where for problem in refused.value.problems)
     made.kill()
 
 
-def test_mails_wait_while_the_rules_are_wrong(config: Config, process: TriageProcess, tmp_path: Path) -> None:
-    """A process that had to be killed finds rules that became wrong: its mails are handed out again, none is lost."""
+def test_mails_wait_while_the_process_cannot_be_started(tmp_path: Path) -> None:
+    """A process that had to be killed finds its model damaged: its mails are handed out again, none is lost."""
+    model = tmp_path / "model"
+    shutil.copytree(SHIPPED_MODEL, model)
+    config = lay_out_site(tmp_path / "site", changes={'model_dir = ""': f'model_dir = "{model}"'})
+    process = process_of(config, partial(build_playbook, config))
+    process.start()
     raws: queue.Queue[Raw] = queue.Queue()
     progress, stop = Progress(), Event()
     beats = Beats()
@@ -153,8 +210,7 @@ def test_mails_wait_while_the_rules_are_wrong(config: Config, process: TriagePro
         beats=beats,
         clock=lambda: NOW,
     )
-    own = tmp_path / "rules" / "own.toml"
-    own.write_text("[[rule]]\nnam = 1\n", encoding="utf-8")
+    model.rename(tmp_path / "elsewhere")
     process.kill()
     assert progress.hand_out(["1"]) == ("1",)
     raws.put(raw(mail("Please send it."), key="1"))
@@ -162,7 +218,7 @@ def test_mails_wait_while_the_rules_are_wrong(config: Config, process: TriagePro
         intake.run("triage 1", process, stop)
     assert raws.unfinished_tasks == 0
     assert progress.hand_out(["1"]) == ("1",)
-    own.unlink()
+    (tmp_path / "elsewhere").rename(model)
     raws.put(raw(mail("Please send it."), key="1"))
     threads = [Thread(target=writer.run), Thread(target=intake.run, args=("triage 1", process, stop))]
     for thread in threads:
@@ -172,6 +228,7 @@ def test_mails_wait_while_the_rules_are_wrong(config: Config, process: TriagePro
     threads[1].join(timeout=20)
     writer.close()
     threads[0].join(timeout=20)
+    process.kill()
     with closing(Reader(log_path(config))) as reader:
         assert reader.unlogged("desk", "inbox", ["1"]) == []
         assert reader.counts(since_ms=0).quarantined == 0

@@ -52,15 +52,18 @@ def run(
     config: ConfigOption = None,
     once: Annotated[bool, typer.Option("--once", help="Do what there is, then end.")] = False,
 ) -> None:
-    """Watch the mailboxes and do the work until SIGTERM; SIGHUP loads rules and templates anew."""
-    from triaged.loading import written_problems
+    """Watch the mailboxes and do the work until SIGTERM; rules and templates that are saved are taken by themselves."""
+    from triaged.loading import settings_problems, written_problems
     from triaged.log.alerts import has_run
+    from triaged.log.rulesets import has_decided
     from triaged.wire import log_path, parts_of, state_problems, unreachable
     from triaged.worker.service import Service
 
     loaded = config_of(config)
     log_to_stderr(loaded.service.log_level)
-    problems = (*state_problems(loaded), *written_problems(loaded))
+    # Rules that are wrong are only trouble where earlier ones can go on: the worker sees to that.
+    check = settings_problems if has_decided(log_path(loaded)) else written_problems
+    problems = (*state_problems(loaded), *check(loaded))
     if len(problems) == 0 and (once or not has_run(log_path(loaded))):
         problems = tuple(unreachable(loaded))
     if len(problems) > 0:

@@ -11,7 +11,7 @@ from pathlib import Path
 from triaged.errors import Problem
 
 FOLDER, FILE = 0o700, 0o600
-OURS = ("triaged.db*", "secret", "secret.*", "worker.lock", "in-hand-*")
+OURS = ("triaged.db*", "secret", "secret.*", "worker.lock", "in-hand-*", "rules-asked.json*")
 """Files of the state folder that are ours; a folder may hold others' too."""
 MODELS = "models"
 """The folder in it that holds the site's own models."""

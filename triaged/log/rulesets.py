@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
 
 from triaged.classify.verdict import Calibration
-from triaged.log.encode import CALIBRATION, to_ms
+from triaged.log.encode import CALIBRATION, from_ms, to_ms
 from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.written import Written
 
+KEPT = "kept"
+"""How, of a set that never decided: it lay in the folders when another was laid back."""
+RESTORED = "restored"
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Since when a rule set decided, how that came, and who wanted it why; `""` where nobody said."""
+
+    at: datetime
+    rules_id: str
+    how: str
+    who: str
+    why: str
+
+
+def keep_files(log: Log, written: Written, *, now: datetime) -> None:
+    """Keep the files by the set's id, whether it decides or not. Done twice: nothing more."""
+    log.db.execute("INSERT OR IGNORE INTO rule_set VALUES (?, ?, ?)", (written.id, written.dump(), to_ms(now)))
+
 
 def keep_rule_set(log: Log, written: Written, *, how: str, who: str, why: str, now: datetime) -> bool:
-    """Keep the files by the set's id, and that it decides from now on; False when it did already.
+    """Keep the files by the set's id, and that it decides from now on; False when it did already and no more is told.
 
-    how: `started`, `saved`, `loaded` or `restored`. who, why: a person's name and words, or `""`.
+    how: `started`, `saved`, `loaded` or `restored`. who, why: a person's name and words, or `""`. A set that decides
+    already gets a line more when somebody says why, or restored it: the worker may have seen the files first.
     """
-    log.db.execute("INSERT OR IGNORE INTO rule_set VALUES (?, ?, ?)", (written.id, written.dump(), to_ms(now)))
+    keep_files(log, written, now=now)
     last = log.db.execute("SELECT rules_id FROM rule_use ORDER BY id DESC LIMIT 1").fetchone()
-    if last is not None and last[0] == written.id:
+    if last is not None and last[0] == written.id and why == "" and how != RESTORED:
         return False
     log.insert("rule_use", {"at": to_ms(now), "rules_id": written.id, "how": how, "who": who, "why": why})
     return True
@@ -61,3 +88,46 @@ def calibrations(reader: Reader) -> dict[str, Calibration]:
     """Those of all models that have decided, by the model's id."""
     rows = reader.select("SELECT id, told FROM setting WHERE kind = 'calibration'")
     return {row[0]: CALIBRATION.validate_json(row[1]) for row in rows}
+
+
+def uses(reader: Reader, *, limit: int = -1) -> list[Use]:
+    """When which set began to decide, newest first. limit: -1 for all."""
+    rows = reader.select("SELECT at, rules_id, how, who, why FROM rule_use ORDER BY id DESC LIMIT ?", (limit,))
+    return [Use(from_ms(at), *rest) for at, *rest in rows]
+
+
+def unused(reader: Reader) -> list[Use]:
+    """The sets that were kept and never decided, newest first."""
+    rows = reader.select(
+        "SELECT first_used_at, rules_id FROM rule_set WHERE rules_id NOT IN (SELECT rules_id FROM rule_use) "
+        "ORDER BY first_used_at DESC"
+    )
+    return [Use(from_ms(at), rules_id, KEPT, "", "") for at, rules_id in rows]
+
+
+def last_use(reader: Reader) -> Use | None:
+    """Which set decides, or decided when the worker last ran; None when none ever did."""
+    return next(iter(uses(reader, limit=1)), None)
+
+
+def has_decided(path: Path) -> bool:
+    """Whether the log holds a set that decided before, which can go on when what stands on disk is wrong."""
+    try:
+        with closing(Reader(path)) as reader:
+            return last_use(reader) is not None
+    except (FileNotFoundError, sqlite3.OperationalError):  # no log yet, or one that is still to be migrated
+        return False
+
+
+def last_sets(reader: Reader, *, limit: int) -> Iterator[Written]:
+    """The sets that decided last, each once, newest first."""
+    rows = reader.select("SELECT rules_id FROM rule_use GROUP BY rules_id ORDER BY max(id) DESC LIMIT ?", (limit,))
+    for (rules_id,) in rows:
+        if (written := rule_set(reader, rules_id)) is not None:
+            yield written
+
+
+def ids_of(reader: Reader, start: str) -> list[str]:
+    """The ids of kept sets that are `start` or begin with it."""
+    rows = reader.select("SELECT rules_id FROM rule_set WHERE substr(rules_id, 1, ?) = ?", (len(start), start))
+    return [start] if (start,) in [tuple(row) for row in rows] else [row[0] for row in rows]

@@ -102,8 +102,7 @@ def _parts(facts: Facts, limits: Thresholds) -> Iterator[Condition]:
         detail = row.detail.partition("; next try in")[0][:LONGEST_DETAIL]
         if row.part == "rules":
             words = (
-                f"Edited rules or templates were not taken: {detail}. The old ones go on deciding. "
-                "Mend what is named, then: systemctl reload triaged."
+                f"Edited rules or templates are {detail}. Mend what is named and save; they are taken by themselves."
             )
             yield Condition("rules", "rules and templates", "warning", words)
             continue

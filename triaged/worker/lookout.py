@@ -21,6 +21,8 @@ from triaged.worker.learner import LEARN, LEARN_S, Learner, learn_if_due
 from triaged.worker.telling import Alarms, Certificates, Watchfulness
 from triaged.worker.timers import Job, TimerSurroundings
 
+ALARMS_S = 30.0
+"""Between looks at the longest, so that people hear within a minute of what is wrong for ten seconds."""
 CERTIFICATES_S = 60.0
 CANARY_S = 10.0
 KEEP, KEEP_S = "keep", 3600.0
@@ -66,7 +68,7 @@ def timers(lookout: Lookout, around: TimerSurroundings) -> dict[str, tuple[Job, 
         chores.append(Job("canary", CANARY_S, canary.work))
     poll_s = lookout.watchfulness.thresholds.poll.total_seconds()
     keep = Job(KEEP, KEEP_S, partial(_clear, around, lookout.keep_days))
-    jobs = {"alarms": (Job("alarms", poll_s, alarms.work),), "timer": tuple(chores), KEEP: (keep,)}
+    jobs = {"alarms": (Job("alarms", min(poll_s, ALARMS_S), alarms.work),), "timer": tuple(chores), KEEP: (keep,)}
     if lookout.learner is not None:
         jobs[LEARN] = (Job(LEARN, LEARN_S, partial(learn_if_due, lookout.learner, around)),)
     return jobs

@@ -7,7 +7,6 @@ import logging
 import queue
 import signal
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -28,8 +27,9 @@ from triaged.worker import systemd
 from triaged.worker.beats import Beats
 from triaged.worker.intake import Intake
 from triaged.worker.lane import Lane, LaneSurroundings
-from triaged.worker.listed import ListFile, stamp
+from triaged.worker.listed import ListFile
 from triaged.worker.perform import LaneService
+from triaged.worker.reload import WATCH, Rules
 from triaged.worker.retry import patiently
 from triaged.worker.timers import Job, TimerSurroundings, run_jobs
 from triaged.worker.triage import Build, Limits, Loaded, TriageProcess, keep_loaded
@@ -54,8 +54,9 @@ log = logging.getLogger(__name__)
 class Parts:
     """All that `wire` puts together. lanes: by lane name; stall_s: silence of a part that counts as a hang.
 
-    model_choice: the file that says which model is in use. review_percent: of mails that are drawn for review.
-    timers: what to do now and then, by the name of the thread that does it. page: None when there is none.
+    folders: of the rules and of the templates. model_choice: the file that says which model is in use.
+    review_percent: of mails that are drawn for review. timers: what to do now and then, by the name of the thread that
+    does it. page: None when there is none.
     """
 
     log_path: Path
@@ -63,6 +64,7 @@ class Parts:
     watched: tuple[Watched, ...]
     lanes: Mapping[str, LaneService]
     build: Build
+    folders: tuple[Path, Path]
     list_path: Path
     model_choice: Path
     processes: int
@@ -117,12 +119,20 @@ class Service:
         self._writer = Writer(parts.log_path, beats=self._beats, caps=parts.caps)
         self._raws: queue.Queue[Raw] = queue.Queue(QUEUE)
         self._listed, self._list_told = ListFile(parts.list_path), ""
-        self._model_chosen = stamp(parts.model_choice)
         self._failures: list[str] = []
         self._tried: set[str] = set()
         self._died: set[str] = set()
-        self._processes: list[TriageProcess] = []
+        self._processes = [self._process(name) for name in self._intake_names()]
         self._counted = False
+        self._around = TimerSurroundings(parts.log_path, self._writer, self._stop, self._beats, self._health, utc_now)
+        self._rules = Rules(
+            parts.folders,
+            self._processes,
+            around=self._around,
+            asked=self._reload,
+            model_choice=parts.model_choice,
+            on_loaded=self._keep,
+        )
         around = LaneSurroundings(
             parts.log_path, self._writer, self._stop, self._beats, self._health, self._wake_lanes, utc_now
         )
@@ -143,11 +153,11 @@ class Service:
         """Begin to end; safe from any thread and from a signal handler."""
         self._stop.set()
         self._wake.set()
+        self._reload.set()
 
     def reload(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """Have rules, templates and model loaded anew soon; safe as `stop` is."""
         self._reload.set()
-        self._wake.set()
 
     # --- start ---
 
@@ -157,10 +167,11 @@ class Service:
         writing = self._start_writer()
         working: list[Thread] = []
         try:
-            self._start_processes()
+            self._rules.start()
             watching = self._start_threads(working, once=once)
             if once:
                 self._wait_until_done(watching)
+                self._failures += [f"rules: {self._rules.refused}"] if self._rules.refused else []
             else:
                 self._supervise()
         finally:  # whatever ended it, the triage processes must not outlive it
@@ -187,18 +198,18 @@ class Service:
         watching = [self._thread(part_of(each), partial(self._watch, each, once)) for each in self._parts.watched]
         working += watching
         if not once:
+            working.append(self._thread(WATCH, self._rules.run))
             self._start_timers(working)
         return watching
 
     def _start_timers(self, working: list[Thread]) -> None:
         """Start what looks after the other parts: the timers, and the page that says how they are."""
-        around = TimerSurroundings(self._parts.log_path, self._writer, self._stop, self._beats, self._health, utc_now)
-        timers = self._parts.timers(around)
+        timers = self._parts.timers(self._around)
         self._writer.submit(partial(begin_run, now=utc_now()))
         self._counted = True
-        working += [self._thread(name, partial(run_jobs, name, jobs, around)) for name, jobs in timers.items()]
+        working += [self._thread(name, partial(run_jobs, name, jobs, self._around)) for name, jobs in timers.items()]
         if (page := self._parts.page) is not None:
-            vitals = Vitals(around, raws=self._raws, stall_s=self._parts.stall_s)
+            vitals = Vitals(self._around, raws=self._raws, stall_s=self._parts.stall_s)
             working.append(self._thread(PAGE, partial(serve, page, vitals, stop=self._stop, beats=self._beats)))
 
     def _start_writer(self) -> Thread:
@@ -209,18 +220,15 @@ class Service:
         self._writer.opened.result()
         return writing
 
-    def _start_processes(self) -> None:
-        for name in self._intake_names():
-            process = TriageProcess(
-                build=self._parts.build,
-                list_path=self._parts.list_path,
-                log_path=self._parts.log_path,
-                limits=self._parts.limits,
-                beat=partial(self._beats.beat, name),
-                on_loaded=self._keep,
-            )
-            self._processes.append(process)
-            process.start()
+    def _process(self, name: str) -> TriageProcess:
+        return TriageProcess(
+            build=self._parts.build,
+            list_path=self._parts.list_path,
+            log_path=self._parts.log_path,
+            limits=self._parts.limits,
+            beat=partial(self._beats.beat, name),
+            on_loaded=self._keep,
+        )
 
     def _intake_names(self) -> tuple[str, ...]:
         return tuple(f"triage {number}" for number in range(1, self._parts.processes + 1))
@@ -228,7 +236,6 @@ class Service:
     def _keep(self, loaded: Loaded) -> None:
         now = utc_now()
         self._writer.submit(partial(keep_loaded, loaded=loaded, now=now))
-        self._health("rules", "ok", f"rule set {loaded.written.id}, model {loaded.model_id}")
         self._health(MODEL, "trouble" if loaded.model_problem else "ok", loaded.model_problem or loaded.model_id)
 
     def _thread(self, part: str, body: Callable[[], None]) -> Thread:
@@ -287,7 +294,7 @@ class Service:
         self._writer.submit(lambda rows: rows.set_health(part, state, detail, now=now))
 
     def _supervise(self) -> None:
-        """Until stopped: tell systemd, reload when asked, feed the watchdog while every part is alive."""
+        """Until stopped: tell systemd, and feed the watchdog while every part is alive."""
         every_s = systemd.watchdog_interval_s()
         ready = False
         while not self._stop.is_set():
@@ -296,11 +303,7 @@ class Service:
                 ready = True
                 log.info("ready mailboxes=%d", len(self._tried))
                 systemd.notify(f"READY=1\nSTATUS=watching {len(self._tried)} mailboxes")
-            if self._reload.is_set():
-                self._reload.clear()
-                self._load_anew()
             self._look_at_list()
-            self._look_at_model()
             silent = self._beats.silent(self._parts.stall_s)
             if len(silent) == 0:
                 systemd.notify("WATCHDOG=1")
@@ -318,24 +321,6 @@ class Service:
         if wrong != self._list_told:
             self._list_told = wrong
             self._health(LIST, "trouble" if wrong else "ok", wrong)
-
-    def _look_at_model(self) -> None:
-        """Have everything loaded anew when another model was put to use."""
-        with suppress(OSError):  # then nothing can be known of it; the one that is loaded goes on
-            if (chosen := stamp(self._parts.model_choice)) != self._model_chosen:
-                self._model_chosen = chosen
-                self.reload()
-
-    def _load_anew(self) -> None:
-        """Rules, templates and model anew in every process, whole or not at all: on a mistake the old ones go on."""
-        systemd.reloading()
-        try:
-            for name, process in zip(self._intake_names(), self._processes, strict=True):
-                process.reload()
-                self._beats.beat(name)
-        except TriagedError as error:
-            self._health("rules", "trouble", f"not taken, the old ones go on: {error}")
-        systemd.notify("READY=1")
 
     def _wait_until_done(self, watching: list[Thread]) -> None:
         """All mailboxes looked at, all mails committed, nothing due left (or its lane in trouble), or stopped."""
@@ -370,6 +355,7 @@ class Service:
             self._writer.submit(partial(end_run, now=utc_now()))
         give_up_at = utc_now().timestamp() + DRAIN_S
         self._stop.set()
+        self._reload.set()
         for each in self._parts.watched:
             each.mailbox.wake()
         self._wake_lanes(frozenset(self._lanes))

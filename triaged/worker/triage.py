@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from threading import RLock
+from typing import Any, Protocol
 
 from triaged.accounts.match import Directory, directory
 from triaged.classify.model import Judged, judge
@@ -26,7 +26,7 @@ from triaged.decide import decide, whose
 from triaged.decision import Decision
 from triaged.errors import ConfigError, Permanent, Problem, Transient, TriagedError
 from triaged.log.read import Reader
-from triaged.log.rulesets import keep_rule_set, keep_settings
+from triaged.log.rulesets import keep_files, keep_settings
 from triaged.log.store import Log
 from triaged.mail.donotanswer import DoNotAnswer
 from triaged.mail.parse import parse
@@ -95,7 +95,11 @@ class Limits:
     memory_mb: int
 
 
-Build = Callable[[], Playbook]
+class Build(Protocol):
+    """How a playbook is made, of these files, or of what stands on disk. Raises: ConfigError, Permanent."""
+
+    def __call__(self, *, written: Written | None) -> Playbook:
+        """One whole playbook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +153,9 @@ def background_of(message: Message, desk: Desk, judged: Judged) -> Background:
     )
 
 
-def keep_loaded(log: Log, loaded: Loaded, *, now: datetime, how: str = "started", who: str = "", why: str = "") -> None:
-    """Keep whole what decides from now on, so that its decisions can be explained and made again. See `rulesets`."""
-    keep_rule_set(log, loaded.written, how=how, who=who, why=why, now=now)
+def keep_loaded(log: Log, loaded: Loaded, *, now: datetime) -> None:
+    """Keep whole what decides, so that its decisions can be explained and made again. See `rulesets`."""
+    keep_files(log, loaded.written, now=now)
     keep_settings(
         log,
         settings_id=loaded.settings_id,
@@ -163,7 +167,10 @@ def keep_loaded(log: Log, loaded: Loaded, *, now: datetime, how: str = "started"
 
 
 class TriageProcess:
-    """A child process that runs `triage`; it is started again whenever it had to be killed. Two threads may ask."""
+    """A child process that runs `triage`; it is started again whenever it had to be killed. Two threads may ask.
+
+    It is started again with the rules that it decided by, whatever stands on disk by then.
+    """
 
     def __init__(
         self,
@@ -175,34 +182,65 @@ class TriageProcess:
         beat: Callable[[], None],
         on_loaded: Callable[[Loaded], None],
     ) -> None:
-        """on_loaded: told which rules decide from now on, after every start and reload."""
+        """on_loaded: told what it decides by after every start."""
         self._build, self._list_path, self._log_path, self._limits = build, list_path, log_path, limits
         self._beat, self._on_loaded = beat, on_loaded
-        self._asking = Lock()
+        self._asking = RLock()
         self._child: Any = None
         self._line: Connection | None = None
+        self._prepared: Loaded | None = None
         self.loaded: Loaded | None = None
 
-    def start(self) -> Loaded:
-        """Start the process and wait until it can decide. Raises: ConfigError (rules, templates), Permanent."""
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["spacy", "spacy.pipeline", "triaged.worker.triage"])
-        self._line, theirs = context.Pipe()
-        arguments = (theirs, self._build, self._list_path, self._log_path, self._limits.memory_mb)
-        self._child = context.Process(target=_serve, args=arguments, name="triage", daemon=True)
-        self._child.start()
-        theirs.close()
-        try:
-            return self._take_loaded(self._ask(None, limit_s=START_LIMIT_S))
-        except TriagedError:
-            self.kill()  # one that could not load has ended, and must not be asked
-            raise
+    def start(self, written: Written | None = None) -> Loaded:
+        """Start the process and wait until it can decide. written: by these files; else by those it decided by before,
+        else by what stands on disk. Raises: ConfigError (rules, templates), Permanent, Transient.
+        """
+        with self._asking:
+            if written is None and self.loaded is not None:
+                written = self.loaded.written
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(["spacy", "spacy.pipeline", "triaged.worker.triage"])
+            line, theirs = context.Pipe()
+            arguments = (theirs, self._build, written, self._list_path, self._log_path, self._limits.memory_mb)
+            child = context.Process(target=_serve, args=arguments, name="triage", daemon=True)
+            child.start()
+            theirs.close()
+            self._line, self._child = line, child
+            try:
+                self.loaded = self._loaded(self._ask(None, limit_s=START_LIMIT_S))
+            except TriagedError:
+                self.kill()  # one that could not load has ended, and must not be asked
+                raise
+            self._on_loaded(self.loaded)
+            return self.loaded
 
-    def reload(self) -> Loaded:
-        """Load rules, templates and model anew; on any mistake the old ones stay. Raises: ConfigError, Transient."""
-        if self._line is None:
-            return self.start()
-        return self._take_loaded(self._ask("reload", limit_s=START_LIMIT_S))
+    def prepare(self, written: Written) -> Loaded:
+        """Load these files and the model beside what decides; nothing changes before `take`.
+
+        Raises: ConfigError, Permanent, Transient; what decides goes on in any case.
+        """
+        with self._asking:
+            if self._line is None:
+                self.start()
+            self._prepared = self._loaded(self._ask(("prepare", written), limit_s=START_LIMIT_S))
+            return self._prepared
+
+    def take(self) -> None:
+        """Decide by what was prepared, from the next mail on. Never raises: a process that ended is started with it."""
+        with self._asking:
+            if self._prepared is None:
+                return
+            self.loaded, self._prepared = self._prepared, None
+            if self._line is not None and self._ask("take", limit_s=START_LIMIT_S) is not True:
+                self.kill()
+
+    def drop(self) -> None:
+        """Forget what was prepared. Never raises."""
+        with self._asking:
+            if self._prepared is not None and self._line is not None:
+                self._prepared = None
+                if self._ask("drop", limit_s=START_LIMIT_S) is not True:
+                    self.kill()
 
     def triage(self, raws: Sequence[Raw], *, now: datetime) -> list[Triaged | Unreadable]:
         """Decide about a batch; what cannot be decided within the limits comes back as `Unreadable`.
@@ -218,51 +256,52 @@ class TriageProcess:
 
     def _try(self, raws: Sequence[Raw], now: datetime) -> Any:
         """The results, or in words why there are none; then the process was ended."""
-        if self._line is None:
-            self.start()
-        answer = self._ask((tuple(raws), now), limit_s=self._limits.timeout_s + len(raws))
-        if isinstance(answer, str):
-            self.kill()
-        return answer
+        with self._asking:
+            if self._line is None:
+                self.start()
+            answer = self._ask((tuple(raws), now), limit_s=self._limits.timeout_s + len(raws))
+            if isinstance(answer, str):
+                self.kill()
+            return answer
 
     def kill(self) -> None:
-        """End the process at once; never raises."""
-        if self._line is not None:
-            self._line.close()
-            self._line = None
-        if self._child is not None:
-            self._child.kill()
-            self._child.join()
-            self._child = None
+        """End the process at once, whoever waits for it; never raises."""
+        line, self._line = self._line, None
+        child, self._child = self._child, None
+        if line is not None:
+            line.close()
+        if child is not None:
+            child.kill()
+            child.join()
 
-    def _take_loaded(self, answer: Any) -> Loaded:
+    def _loaded(self, answer: Any) -> Loaded:
         if isinstance(answer, Loaded):
-            self.loaded = answer
-            self._on_loaded(answer)
             return answer
         if isinstance(answer, tuple):
             raise ConfigError(answer)
         self.kill()
-        raise Transient(f"the triage process did not start: {answer}")
+        raise Transient(f"the triage process did not load it: {answer}")
 
     def _ask(self, question: Any, *, limit_s: float) -> Any:
         """The process's answer, or in words why there is none; one question at a time."""
-        assert self._line is not None
-        with self._asking:
-            try:
-                if question is not None:
-                    self._line.send(question)
-                give_up_at = time.monotonic() + limit_s
-                while not self._line.poll(min(1.0, limit_s)):
-                    self._beat()
-                    if time.monotonic() > give_up_at:
-                        return f"it took longer than {limit_s:.0f} s"
-                return self._line.recv()
-            except (EOFError, OSError):
-                return ENDED
+        line = self._line
+        assert line is not None
+        try:
+            if question is not None:
+                line.send(question)
+            give_up_at = time.monotonic() + limit_s
+            while not line.poll(min(1.0, limit_s)):
+                self._beat()
+                if time.monotonic() > give_up_at:
+                    return f"it took longer than {limit_s:.0f} s"
+            return line.recv()
+        except (EOFError, OSError):
+            return ENDED
 
 
-def _serve(line: Connection, build: Build, list_path: Path, log_path: Path, memory_mb: int) -> None:
+def _serve(
+    line: Connection, build: Build, written: Written | None, list_path: Path, log_path: Path, memory_mb: int
+) -> None:
     """The child: load, then answer questions until the line ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -270,22 +309,27 @@ def _serve(line: Connection, build: Build, list_path: Path, log_path: Path, memo
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a child that hangs does not outlive a killed worker
     limit = memory_mb * 1_000_000
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    playbook, answer = _load(build)
+    playbook, answer = _load(build, written)
     line.send(answer)
     if playbook is None:
         return
     reader, listed = Reader(log_path), ListFile(list_path)
     revision, accounts = -1, directory(())
+    fresh: Playbook | None = None
     while True:
         try:
             question = line.recv()
         except EOFError:
             return
-        if question == "reload":
-            fresh, answer = _load(build)
-            playbook = fresh or playbook
-            line.send(answer)
-            continue
+        match question:
+            case "take" | "drop":
+                line.send(fresh is not None)
+                playbook, fresh = (fresh or playbook) if question == "take" else playbook, None
+                continue
+            case ("prepare", files):
+                fresh, answer = _load(build, files)
+                line.send(answer)
+                continue
         raws, now = question
         if (current := reader.accounts_revision()) != revision:
             revision, accounts = current, directory(reader.accounts())
@@ -293,9 +337,9 @@ def _serve(line: Connection, build: Build, list_path: Path, log_path: Path, memo
         line.send(triage(raws, desk=desk, now=now))
 
 
-def _load(build: Build) -> tuple[Playbook | None, Loaded | tuple[Problem, ...]]:
+def _load(build: Build, written: Written | None) -> tuple[Playbook | None, Loaded | tuple[Problem, ...]]:
     try:
-        playbook = build()
+        playbook = build(written=written)
     except ConfigError as error:
         return None, error.problems
     except Permanent as error:
