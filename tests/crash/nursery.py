@@ -39,7 +39,8 @@ from triaged.model import Locator, Raw
 from triaged.playbook import Playbook
 from triaged.worker import intake, service, watch, writer
 from triaged.worker.service import Service, utc_now
-from triaged.worker.triage import Desk, Loaded, Triaged, Unreadable, loaded_of, triage
+from triaged.worker.triage import Build, Desk, Loaded, Triaged, Unreadable, loaded_of, triage
+from triaged.written import Written
 
 IDLE_S = 0.02
 TICK_S, PAUSE_S, ANSWER_S = 0.1, 0.1, 2.0
@@ -54,7 +55,7 @@ class TriageHere:
     def __init__(
         self,
         *,
-        build: Callable[[], Playbook],
+        build: Build,
         list_path: Path,
         log_path: Path,
         limits: Any,
@@ -63,13 +64,11 @@ class TriageHere:
     ) -> None:
         self._build, self._log_path, self._on_loaded = build, log_path, on_loaded
 
-    def start(self) -> Loaded:
-        self._playbook = self._build()
+    def start(self, written: Written | None = None) -> Loaded:
+        self._playbook = self._build(written=written)
         loaded = loaded_of(self._playbook)
         self._on_loaded(loaded)
         return loaded
-
-    reload = start
 
     def triage(self, raws: Sequence[Raw], *, now: datetime) -> list[Triaged | Unreadable]:
         reader = Reader(self._log_path)

@@ -28,6 +28,7 @@ from triaged.cli import (  # isort: skip
     rulecheck,
     examples,
     whatif,
+    rulesets,
     templates,
     learn,
     models,

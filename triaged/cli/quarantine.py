@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import os
 import re
-import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged import terminal, views
-from triaged.cli.common import FAILED, ConfigOption, JsonOption, app, config_of, fail, reader_of, writing
+from triaged.cli.common import FAILED, ConfigOption, JsonOption, app, config_of, fail, reader_of, visible, writing
 from triaged.errors import TriagedError
 from triaged.log.quarantine import (
     Mended,
@@ -214,13 +213,7 @@ def safe_head(octets: bytes) -> Sequence[str]:
     """The first lines of a head; control and invisible characters, and octets that are no UTF-8, as escapes."""
     head = re.split(rb"\r?\n\r?\n", octets[:HEAD_BYTES], maxsplit=1)[0]
     lines = re.split(r"\r\n|\r|\n", head.decode("utf-8", "backslashreplace"))
-    return ["".join(map(_visible, line)) for line in lines[:HEAD_LINES]]
-
-
-def _visible(letter: str) -> str:
-    if letter == "\t" or unicodedata.category(letter)[0] not in "CZ" or letter == " ":
-        return letter
-    return letter.encode("unicode_escape").decode("ascii")
+    return [visible(line) for line in lines[:HEAD_LINES]]
 
 
 def _write(path: Path, kept: bytes | None, row: QuarantinedRow) -> None:
