@@ -18,7 +18,16 @@ from triaged.accounts.read_csv import LANGUAGES
 from triaged.classify.language import language as language_of
 from triaged.errors import Permanent, Problem
 from triaged.mail.compose import compose
-from triaged.mail.render import LAYOUT, NEEDED, Read, Templates, plain_values, read_templates, render, variables_of
+from triaged.mail.render import (
+    LAYOUT,
+    VARIABLES,
+    Read,
+    Templates,
+    plain_values,
+    read_templates,
+    render,
+    variables_of,
+)
 from triaged.mail.slips import slips
 from triaged.mail.template import Piece, names_in, trace, words_in
 from triaged.model import Address
@@ -257,7 +266,7 @@ def _unused(files: Mapping[str, bytes], rules: RuleSet | None) -> dict[str, str]
     named = {rule.then.acknowledge: False for rule in rules.rules}
     named |= {rule.then.acknowledge: True for rule in rules.rules if rule.enabled}
     for stem in _stems(files):
-        if "." in stem or stem in (FIXED_TEXT, NO_TEMPLATE, *NEEDED, *found) or named.get(stem, False):
+        if "." in stem or stem in (FIXED_TEXT, NO_TEMPLATE, *VARIABLES, *found) or named.get(stem, False):
             continue
         if stem in named:
             found[stem] = "only rules that are switched off name it, so nobody gets it"

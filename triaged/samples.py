@@ -115,6 +115,7 @@ EMPTY: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
         _STRANGER,
     ),
     "invitation": (*(frozenset({name}) for name in ("contact", "location", "subject")),),
+    "correction": (*(frozenset({name}) for name in ("call", "colleague", "contact")),),
     "escalation": (
         *(frozenset({name}) for name in ("contact", "tier", "contract_ends", "subject", "text", "evidence", "due")),
         *(frozenset({name}) for name in ("call", "trust", "signals", "trend", "chasers")),
@@ -163,6 +164,13 @@ def sample(name: str, *, language: str, ours: Ours, now: datetime) -> dict[str, 
     match name.split(".")[0]:
         case "escalation":
             return common | _escalation(client, language=language, ours=ours, now=now)
+        case "correction":
+            return common | {
+                "sent": local_words(now, ours.timezone, language),
+                "call": local_words(due, ours.timezone, language),
+                "colleague": ours.colleague,
+                "desk": ours.desk,
+            }
         case "invitation":
             return common | {
                 "organizer": ours.colleague,

@@ -245,7 +245,7 @@ def test_check_of_a_site(tmp_path: Path) -> None:
     config = lay_out_site(tmp_path)
     given = ["templates", "check", "--config", str(tmp_path / "config.toml")]
     done = CliRunner().invoke(cli.app, given)
-    assert (done.exit_code, done.stdout) == (0, "✓ 23 files, read as 150 made-up mails: 0 problems, 0 hints\n")
+    assert (done.exit_code, done.stdout) == (0, "✓ 27 files, read as 170 made-up mails: 0 problems, 0 hints\n")
     folder = config.path(config.service.templates_dir)
     (folder / "own.txt").write_text("Subject: x\n\nDear {{ contact }},\n", encoding="utf-8")
     (folder / "own.docx").write_bytes(b"PK")

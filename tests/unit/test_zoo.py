@@ -15,7 +15,7 @@ import pytest
 from tests.desk import NOW, lay_out_site, mail, raw
 from triaged.config import load_config
 from triaged.errors import ConfigError
-from triaged.loading import build_playbook, list_path
+from triaged.loading import build_playbook, list_path, written_of
 from triaged.log.store import Log
 from triaged.settings import Config
 from triaged.wire import log_path
@@ -106,13 +106,14 @@ def test_a_running_process_keeps_its_set_whole_whatever_is_laid_over_it(tmp_path
         for name in OF_RULES:
             before = lay_over(tmp_path, name)
             with pytest.raises(ConfigError) as refused:
-                process.reload()
+                process.prepare(written_of(config))
             put_back(before)
             assert len(refused.value.problems) == len(expected(name)), name
             assert process.loaded == start, name
             assert process.triage(question, now=NOW) == [first], name
         lay_over(tmp_path, "harmless-tabs")  # the guard itself: what is right is taken
-        assert process.reload().written.id != start.written.id
+        assert process.prepare(written_of(config)).written.id != start.written.id
+        process.take()
         [after] = process.triage(question, now=NOW)
         assert isinstance(after, Triaged)
         assert after.decision != first.decision
