@@ -6,10 +6,11 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from triaged.classify.model import judge
+from triaged.clocks.hours import Hours
 from triaged.decide import decide
 from triaged.decision import Decision
 from triaged.errors import Problem
@@ -28,10 +29,12 @@ from triaged.model import (
     Raw,
 )
 from triaged.playbook import Background, Playbook
-from triaged.rules.grammar import NO_TEMPLATE, OTHER, Example, Rule, plain
+from triaged.rules.grammar import DATES, NO_TEMPLATE, OTHER, Example, Rule, plain
 
 NOBODY = AccountMatch(None, None, 0.0, "it is an example of a stranger's mail")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ANY_DAY = "2026-06-16"
+"""A Tuesday far from all holidays, for examples that do not say when they came."""
 CLIENT = Address("someone@client.invalid")
 """Who writes an example that does not say so: somebody of a known client, since strangers get no answer."""
 
@@ -105,7 +108,7 @@ def judge_examples(playbook: Playbook, *, files: Mapping[str, bytes]) -> Iterato
 
 
 def _message(rule: Rule, example: Example, files: Mapping[str, bytes], playbook: Playbook) -> Message:
-    received = _received(rule, example, ZoneInfo(playbook.hours.timezone))
+    received = _received(rule, example, playbook.hours)
     if example.file != "":
         octets = files[example.file]
         raw = Raw(Locator("", "", example.source), received, octets, len(octets))
@@ -120,14 +123,17 @@ def _message(rule: Rule, example: Example, files: Mapping[str, bytes], playbook:
     )
 
 
-def _received(rule: Rule, example: Example, zone: ZoneInfo) -> datetime:
-    """As the example says, else on a day on which the rule counts."""
+def _received(rule: Rule, example: Example, hours: Hours) -> datetime:
+    """As the example says, else on a day on which the rule counts, when we open if we do."""
+    zone = ZoneInfo(hours.timezone)
     if example.circumstances.received is not None:
         return example.circumstances.received.replace(tzinfo=zone).astimezone(UTC)
-    first = next((condition.values[0] for condition in rule.when if condition.key == "from_date"), None)
-    last = next((condition.values[0] for condition in rule.when if condition.key == "to_date"), None)
-    day = first or last
-    return datetime.combine(date.fromisoformat(day), time(12), zone).astimezone(UTC) if day is not None else EPOCH
+    days = {condition.key: condition.values[0] for condition in rule.when if condition.key in DATES}
+    first = days.get("from_date") or days.get("to_date") or ANY_DAY
+    noon = datetime.combine(date.fromisoformat(first), time(12), zone).astimezone(UTC)
+    opens = hours.open_intervals(noon, noon + timedelta(days=14))
+    moment = opens[0].start if len(opens) > 0 else noon
+    return moment if moment.astimezone(zone).date().isoformat() <= days.get("to_date", "9999") else noon
 
 
 def _account(example: Example, message: Message) -> Account | None:

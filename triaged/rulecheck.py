@@ -35,8 +35,8 @@ MOST_MAILS = 5_000
 LEAST_MAILS = 200
 """With fewer, that a phrase was not found says nothing."""
 BATCH = 64
-MOST_PAIRS = 20
-"""Conflicts told of, those of most mails first."""
+MOST_PAIRS = 5
+"""Rules named that overrule another, and words that silence one: those of most mails first."""
 
 What = TypeVar("What")
 Progress = Callable[[int, int], None]
@@ -192,19 +192,22 @@ def _word_conditions(rule: Rule) -> Iterator[tuple[str, Condition]]:
 
 
 def _conflicts(seen: _Seen, rules: Sequence[Rule], places: Places) -> Iterator[Hint]:
-    """Two rules that set a field differently for one mail, unless the first is an exception from the second."""
+    """What a rule would set and others set before it, unless those are exceptions from it; a line a rule and field."""
     by_name = {rule.name: rule for rule in rules}
-    told = [
-        (key, met)
-        for key, met in seen.conflicts.items()
-        if key[3] in by_name and not implies(by_name[key[1]], by_name[key[3]])
-    ]
-    for (name, first, value, second, other), met in sorted(told, key=lambda each: -each[1].count)[:MOST_PAIRS]:
-        rule = by_name[second]
+    overruled: dict[tuple[str, str, str], list[tuple[_Met, str, str]]] = {}
+    for (name, first, value, second, other), met in seen.conflicts.items():
+        if second in by_name and not implies(by_name[first], by_name[second]):
+            overruled.setdefault((second, name, other), []).append((met, first, value))
+    for (second, name, other), firsts in overruled.items():
+        firsts.sort(key=lambda each: -each[0].count)
+        told = "; ".join(
+            f"'{first}' ({by_name[first].source}) sets '{value}' for {_times(met)}"
+            for met, first, value in firsts[:MOST_PAIRS]
+        )
         yield Hint(
-            places.where(rule, "then", name),
-            f"'{second}' and '{first}' ({by_name[first].source}) set {name} for the same mail: {_times(met)}. "
-            f"'{first}' stands first, so {name} is '{value}' and not '{other}'; put first what is to count",
+            places.where(by_name[second], "then", name),
+            f"'{second}' would set {name} to '{other}', but rules that stand before it and hold too come first: "
+            f"{told}. If that is not meant, move '{second}' up",
         )
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from triaged.decision import ConditionTrace, Decision
 from triaged.errors import Problem
-from triaged.examples import JudgedExample
-from triaged.explanation import Explanation, WhyNot
 from triaged.log.alerts import Alert
 from triaged.log.labels import Learning
 from triaged.log.rows import BouncedRow, BreakerRow, EffectRow, EventRow, HealthRow, HeldRow, LogRow
@@ -17,6 +15,10 @@ from triaged.log.status import Status
 from triaged.model import Account, Evidence, Message, Risk
 from triaged.risk import change, trend_words
 from triaged.rules.match import met
+
+if TYPE_CHECKING:  # they load spaCy's readers, which most commands do without
+    from triaged.examples import JudgedExample
+    from triaged.explanation import Explanation, WhyNot
 
 
 def moment(value: datetime | None) -> str | None:

@@ -252,7 +252,7 @@ def make_site(
         secret.touch(mode=0o600)
         secret.write_text(f"{user}-password\n", encoding="utf-8")
     if rules is not None:
-        for file in (folder / "rules").iterdir():
+        for file in (folder / "rules").rglob("*.t*"):
             file.unlink()
         (folder / "rules/test.toml").write_text(rules, encoding="utf-8")
     (folder / "accounts.csv").write_text(ACCOUNTS, encoding="utf-8")

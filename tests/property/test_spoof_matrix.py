@@ -13,7 +13,7 @@ import pytest
 
 from tests.desk import ACME, AUTHSERV_ID, decided, effects_of, lay_out_site
 from triaged.decision import BookCall, Decision, SendAck
-from triaged.loading import build_playbook
+from triaged.loading import assembled
 from triaged.model import Account, Contract, Message
 from triaged.playbook import Playbook, day_words
 
@@ -115,7 +115,7 @@ def playbook(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if request.param == "complaint":
         for name in ("complaint.txt", "complaint.de.txt", "complaint.fr.txt", "complaint.es.txt"):
             (folder / "templates" / name).write_text(TELLS_ALL, encoding="utf-8")
-    return build_playbook(config)
+    return assembled(config)  # the examples of the shipped rules do not come out behind that rule
 
 
 def accounts() -> tuple[Account, ...]:
