@@ -112,7 +112,7 @@ def test_an_earlier_set_is_laid_back_and_that_is_undone(site: Site) -> None:
     first = objects(site, "rules", "history")[0]["id"]
     (rules / "do-not-answer.txt").write_text("nobody@example.com\n")
     save(site, LOUD)
-    (rules / "lists").mkdir()
+    (rules / "lists").mkdir(exist_ok=True)
     (rules / "lists/vip.txt").write_text("*@vip.example\n")
     (templates / "received.de.txt").write_text((templates / "received.txt").read_text())
     before = {path: path.read_bytes() for folder in (rules, templates) for path in folder.rglob("*.t*")}

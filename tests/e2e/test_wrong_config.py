@@ -76,7 +76,7 @@ def test_every_mistake_of_the_file_at_once_and_no_server_is_asked(site: Site) ->
         for words, sentence in (
             ("[firm]", "'firm.team' is missing"),
             ("taem", "there is no key 'firm.taem'; did you mean 'team'?"),
-            ("poll_s", "'mailbox.poll_s' is 'often': input should be a valid number"),
+            ("poll_s", "'mailbox.poll_s' must be a number without quotes, not 'often'"),
             (
                 '[[mailbox]]\nname = "second"',
                 'mailbox: security = "none" is for this machine only; use "tls" or "starttls"',
@@ -159,7 +159,7 @@ def test_servers_that_are_not_there_or_refuse_us_are_told_at_once(
 
 def _no_rules(site: Site) -> str:
     shutil.rmtree(site.folder / "rules")
-    return "the rule folder cannot be read: No such file or directory"
+    return "the folder cannot be read: No such file or directory"
 
 
 def _no_mailbox(site: Site) -> str:
