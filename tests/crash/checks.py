@@ -13,8 +13,8 @@ from icalendar import Calendar
 
 from tests.crash.sites import COPIES, DISTINCT, Site, message_id
 from triaged.decision import BookCall, FileMessage, Notify, SendAck, SendInvitation
+from triaged.loading import SECRET_BYTES
 from triaged.log.encode import EFFECT
-from triaged.wire import SECRET_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def _decide_once(playbook: Playbook) -> None:
     """The first mail loads stop words, templates and locales; no life should pay for that."""
     now = utc_now()
     raws = [Raw(Locator("desk", "inbox", str(size)), now, octets, size) for size, octets in enumerate(mails(now))]
-    decided = triage(raws, playbook=playbook, accounts=directory(ACCOUNTS), reader=None, now=now)
+    decided = triage(raws, desk=Desk(playbook, directory(ACCOUNTS), None, DoNotAnswer()), now=now)
     assert all(isinstance(each, Triaged) for each in decided)
 
 

@@ -177,8 +177,8 @@ def diff(
 
     loaded = config_of(config)
     with reader_of(loaded) as reader:
-        old = _set(reader, first)
-        new = _set(reader, second) if first != "" else (FOLDER, written_of(loaded))
+        old = kept_set(reader, first)
+        new = kept_set(reader, second) if first != "" else (FOLDER, written_of(loaded))
     told = changes(old[1], new[1])
     found = list(diffs(old[1], new[1], names=(old[0], new[0])))
     if as_json:
@@ -201,7 +201,7 @@ def _print_diff(out: Console, file: FileDiff) -> None:
         out.print(f"[{colour}]{told}[/{colour}]" if colour is not None else told, soft_wrap=True)
 
 
-def _set(reader: Reader, name: str) -> tuple[str, Written]:
+def kept_set(reader: Reader, name: str) -> tuple[str, Written]:
     """A set by its id or the beginning of it, `""` for the one in use; without it the command ends."""
     if name == "":
         use = last_use(reader)
@@ -235,7 +235,7 @@ def restore(
 
     loaded, now = config_of(config), datetime.now(UTC)
     with reader_of(loaded) as reader:
-        _, written = _set(reader, rules_id)
+        _, written = kept_set(reader, rules_id)
     is_right = True
     try:
         build_playbook(loaded, dry=True, written=written)

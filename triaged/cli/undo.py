@@ -203,7 +203,7 @@ def _view(made: Plan, drafts: Sequence[Draft | None]) -> dict[str, Any]:
 def _print_report(out: Console, told: dict[str, Any], *, zone: str) -> None:
     where = f" ({told['source']})" if told["source"] is not None else " (it is no longer in the files)"
     moment = datetime.fromisoformat(told["since"]).astimezone(ZoneInfo(zone)).strftime("%a %d %b %Y %H:%M")
-    head = f"“{told['rule']}”{where} had a part in {told['fired']} mails decided since {moment}."
+    head = f"“{told['rule']}”{where} had a part in {_mails(told['fired'])} decided since {moment}."
     out.print(f"{escape(head)}\n", soft_wrap=True)
     shown = [each for each in told["mails"] if len(each["changes"]) + len(each["stays"]) > 0]
     for each in shown[:SHOWN]:
@@ -249,14 +249,18 @@ def _print_end(
     out: Console, rule: str, source: str | None, number: int | None, changed: int, *, drafts: Path | None
 ) -> None:
     if number is not None:
-        out.print(f"[green]✓[/green] {changed} mails are changed; triaged undo --back {number} brings them back")
+        out.print(f"[green]✓[/green] {_mails(changed)} changed; triaged undo --back {number} brings it all back")
     if drafts is not None:
         out.print(f"The drafts lie in {escape(str(drafts))}; open one in your mail program to send it.", soft_wrap=True)
     if source is not None:
         words = (
             f"“{rule}” still stands at {source} and decides about new mail: to switch it off, write 'enabled = false' "
         )
-        out.print(escape(f"{words}into it, then load the rules again."), soft_wrap=True)
+        out.print(escape(f"{words}into it; a worker that runs takes it when you save."), soft_wrap=True)
+
+
+def _mails(count: int) -> str:
+    return f"{count} mail{'s' if count != 1 else ''}"
 
 
 def _write_drafts(folder: Path, plans: Sequence[Plan], drafts: Sequence[Sequence[Draft | None]]) -> None:
@@ -305,7 +309,7 @@ def _bring_back(config: Config, number: int, *, dry_run: bool, yes: bool, as_jso
         if stays[row] != "":
             out.print(f"    stays: {escape(stays[row])}", soft_wrap=True)
     verb = "would get back" if dry_run else "got back"
-    out.print(f"{len(mails)} mails {verb} what undo {number} took from them; what was owed then is held for a person")
+    out.print(f"{_mails(len(mails))} {verb} what undo {number} took from them; what was owed then is held for a person")
 
 
 def _tried(log: Log, undo: int, rows: Sequence[int], who: str) -> dict[int, str]:
@@ -333,7 +337,7 @@ def _list(config: Config, *, as_json: bool) -> None:
         words = f"rule “{each.rule}” since {terminal.wall(each.since, zone)}, by {each.who}{back}"
         out.print(f"{each.id}  {terminal.wall(each.at, zone)}  {escape(words)}{part}", soft_wrap=True)
         out.print(
-            f"    {each.mails} mails changed, {each.back} of them brought back. {escape(each.words)}", soft_wrap=True
+            f"    {_mails(each.mails)} changed, {each.back} of them brought back. {escape(each.words)}", soft_wrap=True
         )
     if len(found) == 0 and not as_json:
         out.print("nothing was undone yet")

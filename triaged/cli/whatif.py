@@ -14,9 +14,11 @@ from rich.table import Table
 from triaged import terminal, views
 from triaged.cli.common import WRONG, ConfigOption, JsonOption, config_of, fail, progress_bar, reader_of, span_of
 from triaged.cli.rules import rules_app
+from triaged.cli.rulesets import kept_set
 from triaged.errors import ConfigError, Problem
 from triaged.log.labels import said
-from triaged.log.rulesets import rules_in_use
+from triaged.log.read import Reader
+from triaged.log.rulesets import rules_in_use, uses
 from triaged.playbook import Playbook
 from triaged.settings import Config
 from triaged.whatif.consequences import WhatIf, answer
@@ -28,12 +30,19 @@ SHORT = 60
 """Characters of a value in a table on the terminal."""
 
 
+LOOKED_BACK = 20
+"""Uses of rule sets among which the one before is looked for; the same may have been taken more than once."""
+
+
 @rules_app.command("whatif", epilog="Example: triaged rules whatif ~/rules-draft --since 30d --html whatif.html")
 def rules_whatif(
     folder: Annotated[
         Path | None,
         typer.Argument(help="A folder of edited rules, or one with rules/ and templates/; else the site's own."),
     ] = None,
+    against: Annotated[
+        str, typer.Option(help="An earlier rule set, as the history shows it; else the one in use.", metavar="ID")
+    ] = "",
     since: Annotated[str, typer.Option(help="Past mail received since then: 24h, 90d.")] = "90d",
     html: Annotated[Path | None, typer.Option("--html", help="Write a page here too.", metavar="FILE")] = None,
     config: ConfigOption = None,
@@ -49,7 +58,8 @@ def rules_whatif(
 
     loaded, begin = config_of(config), datetime.now(UTC) - span_of(since)
     with reader_of(loaded) as reader:
-        in_use, corrected = rules_in_use(reader), said(reader)
+        in_use = kept_set(reader, against)[1] if against != "" else rules_in_use(reader)
+        corrected, before = said(reader), _before(reader)
     was, would = _both(loaded, in_use, written_of(loaded, rules_dir=folder))
     with progress_bar(quiet=as_json) as progress:
         found = replay(
@@ -72,12 +82,21 @@ def rules_whatif(
         print(views.line(told.as_dict()))  # noqa: T201
     else:
         _print(terminal.console(), told, zone=zone, html=html)
+        if len(told.files) == 0 and against == "" and before != "":
+            words = f"What the edit before did: triaged rules whatif --against {before}"
+            terminal.console().print(words, style="dim", markup=False, soft_wrap=True)
     if len(broken) > 0:  # it was looked at all the same, for that may be what the author wants to see
         raise typer.Exit(WRONG)
 
 
+def _before(reader: Reader) -> str:
+    """The id of the set that decided before the one in use; `""` when there is none."""
+    ids = dict.fromkeys(use.rules_id for use in uses(reader, limit=LOOKED_BACK))
+    return next(iter([*ids][1:]), "")
+
+
 def _both(config: Config, in_use: Written | None, edit: Written) -> tuple[Playbook, Playbook]:
-    """The rules that decide now (on disk where none has decided yet) and the edited ones, with one model.
+    """The rules to compare with (on disk where none has decided yet) and the edited ones, with one model.
 
     Raises: ConfigError.
     """
@@ -87,7 +106,7 @@ def _both(config: Config, in_use: Written | None, edit: Written) -> tuple[Playbo
     try:
         was = assembled(config, dry=True, model=would.model, written=in_use)
     except ConfigError as error:
-        where = "the rules in use, with this configuration"
+        where = "the rules to compare with, by today's configuration"
         problems = (Problem(f"{where}: {each.where}", each.what) for each in error.problems)
         raise ConfigError(tuple(problems)) from None
     return was, would

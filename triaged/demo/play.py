@@ -200,7 +200,7 @@ def _hints(folder: Path) -> dict[str, dict[str, str]]:
         },
         "What to try next": {
             "a mail of your own": f"cp some.eml {folder}/mail/inbox/new/ && {program} run --once --config {settings}",
-            "edit a rule": f"{folder}/rules/complaint.toml, then: {program} check --config {settings}",
+            "edit a rule": f"cp -r {folder}/rules draft, edit that, then: {program} rules whatif draft -c {settings}",
             "put one right": f"{program} correct 1 --category complaint --config {settings}",
         },
     }
