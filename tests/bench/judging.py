@@ -16,8 +16,9 @@ from triaged.config import load_config
 from triaged.decision import SendAck
 from triaged.errors import ConfigError
 from triaged.loading import build_playbook
+from triaged.mail.donotanswer import DoNotAnswer
 from triaged.model import Locator, Raw
-from triaged.worker.triage import Triaged, triage
+from triaged.worker.triage import Desk, Triaged, triage
 
 BATCH = 16
 RULES_A_FILE = 1_000
@@ -48,11 +49,12 @@ def judging(settings: Path, accounts: Path, mails: Sequence[bytes]) -> Judging:
     loaded = time.monotonic()
     known, now = directory(read_accounts(accounts, people=frozenset())), datetime.now(UTC)
     raws = [Raw(Locator("desk", "INBOX", f"1/{n}"), now, mail, len(mail)) for n, mail in enumerate(mails, start=1)]
-    triage(raws[:BATCH], playbook=playbook, accounts=known, reader=None, now=now)
+    desk = Desk(playbook, known, None, DoNotAnswer())
+    triage(raws[:BATCH], desk=desk, now=now)
     judged, answers = time.process_time(), dict[int, bytes]()
     for start in range(0, len(raws), BATCH):
         batch = raws[start : start + BATCH]
-        for place, result in enumerate(triage(batch, playbook=playbook, accounts=known, reader=None, now=now), start):
+        for place, result in enumerate(triage(batch, desk=desk, now=now), start):
             assert isinstance(result, Triaged), result
             for planned in result.decision.effects:
                 if isinstance(planned.effect, SendAck) and planned.state == "owed":

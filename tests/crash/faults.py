@@ -76,7 +76,7 @@ def effects_go_after() -> None:
             def plan(rows: Log) -> frozenset[str]:
                 row = rows._row_of(result.message.key)
                 assert row is not None
-                return rows._plan(row, decision.effects, now)
+                return rows.plan(row, decision.effects, now)
 
             self._writer.submit(lambda rows: None).result()  # or both go into one transaction
             self._wake_lanes(self._writer.submit(plan).result())
@@ -84,12 +84,12 @@ def effects_go_after() -> None:
     def recorded(
         self: Log, message: Message, decision: Decision, locator: Locator, *, now: datetime, **more: Any
     ) -> Recorded:
-        planned = self._plan
-        vars(self)["_plan"] = lambda *_: frozenset()
+        planned = self.plan
+        vars(self)["plan"] = lambda *_: frozenset()
         try:
             return record(self, message, decision, locator, now=now, **more)
         finally:
-            vars(self)["_plan"] = planned
+            vars(self)["plan"] = planned
 
     _replace(Intake, "_commit", without_effects)
     _replace(Log, "record", recorded)
