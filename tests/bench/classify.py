@@ -27,7 +27,6 @@ from triaged.classify.calibrate import RuleEvidence, calibrate, mixes, scores_of
 from triaged.classify.evaluate import Report, Row, evaluate, read_rows
 from triaged.classify.language import language
 from triaged.classify.model import Model
-from triaged.classify.phrases import PhraseIndex
 from triaged.classify.train import FOLDS, example_rows, folds, learn
 from triaged.classify.verdict import OWN, Calibration, contribution, sigmoid, verdict
 from triaged.config import load_config
@@ -35,6 +34,7 @@ from triaged.learning import rule_evidence
 from triaged.loading import rules_and_templates
 from triaged.mail.newtext import split
 from triaged.model import Verdict
+from triaged.playbook import sought_of
 
 Scores = Mapping[str, Mapping[str, float]]
 """Row id → category → score, 0..1."""
@@ -64,7 +64,7 @@ def main(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     taught = example_rows(shipped.EXAMPLES, new_text=new_text)
     test = example_rows(WRITTEN, new_text=new_text)
     loaded, _ = rules_and_templates(load_config(shipped.shipped("config.toml")))
-    ours = rule_evidence(loaded, PhraseIndex(loaded.phrases))
+    ours = rule_evidence(loaded, sought_of(loaded))
     methods = {
         "rules alone": Method(rules_alone(ours), no_rules),
         "TF-IDF, logistic regression": Method(tf_idf, no_rules),
