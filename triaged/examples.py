@@ -202,7 +202,8 @@ def example_text(
     rule: Rule | None,
     zone: str,
 ) -> str:
-    """A mail as a `[[rule.example]]`. categories: what is right, by the log. rule: only what it asks for is said."""
+    """A mail as a `[[rule.example]]`. categories: what is right, by the log. rule: of the circumstances only what it
+    asks for is said, and all that it sets is expected."""
     asked = {condition.key for condition in (*rule.when, *rule.unless)} if rule is not None else set()
     lines = {"subject": toml_text(message.subject)} if message.subject else {}
     lines["mail"] = toml_text(message.new_text.strip() or message.subject)
@@ -226,13 +227,30 @@ def example_text(
         lines["is_reply"] = "true"
     if len(message.attachments) > 0 and "attachment" in asked:
         lines["attachment"] = toml_text(message.attachments[0].filename)
-    for field, values in (("category", categories or (OTHER,)), ("signal", decision.risk.signals)):
-        if len(values) > 0:
-            told = [toml_text(value) for value in values]
+    wanted = {"category": categories or (OTHER,), "signal": decision.risk.signals}
+    for field, values in (wanted | (_set_by(rule) if rule is not None else {})).items():
+        told = [toml_text(value) for value in values]
+        if len(told) > 0:
             lines[f"gives.{field}"] = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
-    if rule is not None and rule.handles:
-        lines["gives.priority"] = toml_text(decision.priority)
+    if rule is not None and rule.then.call is not None:
+        lines["gives.call"] = "true"
     return "\n".join(("  [[rule.example]]", *(f"  {key} = {value}" for key, value in lines.items())))
+
+
+def _set_by(rule: Rule) -> dict[str, tuple[str, ...]]:
+    """What a rule sets, by field of `EXPECTED`, without its call."""
+    then = rule.then
+    one = {
+        "priority": then.priority,
+        "acknowledge": then.acknowledge,
+        "send": str(then.send) if then.send is not None else None,
+        "escalate": then.escalate,
+        "assign": then.assign,
+        "file": then.file,
+        "due": then.due,
+    }
+    found = {field: (value,) for field, value in one.items() if value is not None}
+    return found | {"tag": then.tags, "notify": then.notify}
 
 
 def toml_text(text: str) -> str:

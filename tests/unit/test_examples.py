@@ -129,7 +129,6 @@ def test_a_logged_mail_becomes_an_example_that_comes_out(site: Playbook) -> None
     rule_text += 'when.received = "business hours"\nthen.priority = "urgent"\n'
     rules = parse_rules({"a.toml": rule_text.encode()}, templates=site.templates.names, people=frozenset(site.people))
     [rule] = rules.rules
-    decision = dataclasses.replace(decision, priority="urgent")
     made = example_text(message, decision, background, categories=(), rule=rule, zone="Europe/Berlin")
     table = tomllib.loads(f"[[rule]]\n{made}\n")["rule"][0]["example"][0]
     assert table["mail"] == message.new_text.strip()
