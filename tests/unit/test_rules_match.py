@@ -81,6 +81,7 @@ TABLE = [
     ('received = "outside business hours"', FRIDAY, FRIDAY_WORDS, True),
     ('received = "business hours"', FRIDAY, FRIDAY_WORDS, False),
     ('received = "friday"', FRIDAY, FRIDAY_WORDS, True),
+    ('received = "friday 15:00–24:00"', FRIDAY, FRIDAY_WORDS, True),
     ('received = "weekend"', FRIDAY, FRIDAY_WORDS, False),
     ('received = "Weekend"', SATURDAY, SATURDAY_WORDS, True),
     ('received = "friday 15:00-24:00"', FRIDAY, FRIDAY_WORDS, True),

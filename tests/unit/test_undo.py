@@ -771,6 +771,21 @@ def run(config: Config, *words: str, given: str = "") -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+def test_a_rule_beside_which_others_do_the_same_is_told_so(tmp_path: Path, model: Model) -> None:
+    config = lay_out_site(tmp_path / "site")
+    twin = '[[rule]]\nname = "Twin"\nwhen.says = "red flag"\nthen.priority = "high"\nthen.tag = "red"\n'
+    ruled(config, RULES + twin)
+    playbook = assembled(config, model=model)
+    with closing(open_log(log_path(config))) as log:
+        with log.transaction():
+            keep_loaded(log, loaded_of(playbook), now=NOW)
+        record(log, playbook, mail(RED))
+    same = "Without it the other rules make the same of these mails."
+    code, told = run(config, "undo", "--rule", "twin", "--since", "2020-01-01", "--dry-run")
+    assert (code, same in told, "0 mails would change" in told) == (0, True, True), told
+    assert same not in run(config, "undo", "--rule", "red f", "--since", "2020-01-01", "--dry-run")[1]
+
+
 def test_the_command_tells_writes_lists_and_brings_back(site: tuple[Config, Playbook], tmp_path: Path) -> None:
     config, _ = site
     path, undo = log_path(config), ("undo", "--rule", "red f", "--since", "2020-01-01")

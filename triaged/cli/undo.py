@@ -221,6 +221,8 @@ def _print_report(out: Console, told: dict[str, Any], *, zone: str) -> None:
         )
     _print_sent(out, told["mails"], zone=zone)
     out.print(f"\n[bold]{escape(told['summary'])}[/bold]", soft_wrap=True)
+    if told["fired"] > 0 and len(told["mails"]) + len(told["lost"]) == 0:
+        out.print("Without it the other rules make the same of these mails.", soft_wrap=True)
 
 
 def _print_sent(out: Console, mails: Sequence[dict[str, Any]], *, zone: str) -> None:

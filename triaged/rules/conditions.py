@@ -155,7 +155,13 @@ def _truth(value: Any, spot: Spot, _known: Known) -> tuple[str, ...]:
 
 
 def _attachments(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:
-    return _truth(value, spot, known) if isinstance(value, bool) else texts(value, spot, known)
+    if isinstance(value, bool):
+        return _truth(value, spot, known)
+    found = texts(value, spot, known)
+    if not {"true", "false", "yes", "no"}.isdisjoint(found):
+        spot.wrong('write true or false without quotes, or the name of a file, for example "*.pdf"')
+        return ()
+    return found
 
 
 def _bounds(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:
@@ -231,7 +237,8 @@ def _dates(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:
 def _received(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:
     """`friday 15:00-24:00`, `monday-wednesday`, `18:00-08:00` (over midnight), or one of `RECEIVED_WORDS`."""
     found = []
-    for text in texts(value, spot, known):
+    for written in texts(value, spot, known):
+        text = written.replace("–", "-").replace("—", "-")  # Word makes dashes of hyphens
         if text in RECEIVED_WORDS:
             found.append(text)
             continue

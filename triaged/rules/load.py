@@ -73,6 +73,9 @@ def _rules_of(file: TomlFile, known: Known, problems: list[Problem]) -> list[tup
         if key != "rule":
             top.at(key).wrong(f"'{key}' stands outside of a rule; a rule begins with a line [[rule]]")
     tables = file.data.get("rule", [])
+    if isinstance(tables, dict) and isinstance(tables.get("example"), list):
+        top.at("rule", "example", 0).wrong("an example stands below its rule; above this one there is no line [[rule]]")
+        return []
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         top.at("rule").wrong("a rule begins with [[rule]], with two brackets on each side")
         return []

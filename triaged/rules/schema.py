@@ -175,7 +175,10 @@ def _conditions(names: Mapping[str, list[str]]) -> dict[str, Schema]:
         "sure": _TRUTH,
         "is_reply": _TRUTH,
         "language": _like("^[a-z]{2}$", "en", "de", "fr", "es"),
-        "attachment": {"anyOf": [_TRUTH, *_offered("*.pdf")["anyOf"]]},
+        "attachment": {
+            "anyOf": [_TRUTH, *_offered("*.pdf")["anyOf"]],
+            "not": {"enum": ["true", "false", "yes", "no"]},
+        },
         "automatic": _any_of(("person", "hold", "machine")),
         "received": _offered(*RECEIVED_WORDS, *WEEKDAYS, "18:00-08:00", "friday 15:00-24:00"),
         "amount": _like(r"^(>=|<=|>|<)\s*\d{1,12}(\.\d{1,2})?(\s*[A-Za-z]{3})?$", ">= 10000", "> 500 EUR"),

@@ -68,7 +68,10 @@ def words(table: Mapping[str, Any], key: str, spot: Spot) -> str:
     value = table.get(key)
     if key not in table:
         return ""
-    if not isinstance(value, str) or value.strip() == "":
+    if isinstance(value, str) and value.strip() == "":
+        spot.at(key).wrong(f"{key} is empty; write something between the quotes, or take the line out")
+        return ""
+    if not isinstance(value, str):
         spot.at(key).wrong(f'{key} must be a text in "quotes", not {shown(value)}')
         return ""
     if key in ("name", "file", "send") and any(unicodedata.category(char) == "Cc" for char in value):
