@@ -207,7 +207,7 @@ def _conflicts(seen: _Seen, rules: Sequence[Rule], places: Places) -> Iterator[H
         yield Hint(
             places.where(by_name[second], "then", name),
             f"'{second}' would set {name} to '{other}', but rules that stand before it and hold too come first: "
-            f"{told}. If that is not meant, move '{second}' up",
+            f"{told}. That is right if they are exceptions from it; if not, move '{second}' up",
         )
 
 

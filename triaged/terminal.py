@@ -122,7 +122,7 @@ def print_problems(problems: Sequence[Problem]) -> None:
             f"[bold red]✗[/bold red] [bold]{escape(problem.where)}[/bold]: {escape(problem.what)}", soft_wrap=True
         )
     count = len(problems)
-    err.print(f"{count} problem{'s' if count != 1 else ''}; nothing was started.", style="red")
+    err.print(f"{count} problem{'s' if count != 1 else ''}; nothing was done.", style="red")
 
 
 def print_warnings(problems: Iterable[Problem]) -> None:

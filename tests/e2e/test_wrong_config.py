@@ -23,7 +23,7 @@ def refused(done: subprocess.CompletedProcess[str], count: int) -> list[str]:
     assert done.stdout == ""
     lines = [line for line in done.stderr.splitlines() if line.startswith("✗ ")]
     assert len(lines) == count, done.stderr
-    assert f"{count} problem{'s' if count > 1 else ''}; nothing was started." in done.stderr
+    assert f"{count} problem{'s' if count > 1 else ''}; nothing was done." in done.stderr
     return [line.removeprefix("✗ ") for line in lines]
 
 

@@ -236,8 +236,14 @@ def test_both_tables_are_long_enough() -> None:
     assert sum(map(len, OTHERS.values())) >= 40
 
 
-@pytest.mark.parametrize("code", ["", "it", "nl", "xx"])
-def test_where_the_language_is_not_known_only_the_same_words_are_found(code: str) -> None:
+def test_a_text_too_short_to_tell_its_language_may_be_in_any() -> None:
+    index = PhraseIndex(["our contract", "Rechnungskopie", "facture erronée", "contrato vencido"])
+    text = "our contracts, Rechnungskopien, factures erronées, contratos vencidos"
+    assert len(index.find(text, "")) == 4
+
+
+@pytest.mark.parametrize("code", ["it", "nl", "xx"])
+def test_in_a_language_that_we_do_not_know_only_the_same_words_are_found(code: str) -> None:
     index = PhraseIndex(["our contract"])
     assert [hit.words for hit in index.find("our contracts and OUR contract", code)] == ["OUR contract"]
 

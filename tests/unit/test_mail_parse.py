@@ -1,5 +1,6 @@
 """Broken mails written by hand go through `parse`; subject, sender, text and defects must be right all the same."""
 
+import unicodedata
 from datetime import UTC, datetime
 
 import pytest
@@ -260,3 +261,10 @@ RESULTS = b"Authentication-Results: %s; dmarc=%s header.from=%s\n"
 )
 def test_only_our_border_authenticates(fields: bytes, trust: str) -> None:
     assert read(fields + HEAD + b"\nhello").identity.trust == trust
+
+
+def test_letters_that_are_written_as_two_signs_become_one() -> None:
+    words = unicodedata.normalize("NFD", "Müller kündigt in München")
+    message = read(f"From: a@b.example\r\nSubject: {words}\r\n\r\n{words} und grüßt.\r\n".encode())
+    assert message.subject == "Müller kündigt in München"
+    assert message.new_text.strip() == "Müller kündigt in München und grüßt."

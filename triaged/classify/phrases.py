@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from triaged.classify.inflection import LANGUAGES, begins, is_form
@@ -96,13 +97,15 @@ class PhraseIndex:
                 yield phrase, first, last
 
     def _in_any_form(self, doc: Any, language: str) -> Iterator[tuple[str, int, int]]:
-        """Likewise. First what begins like a phrase, which is quick, then word by word."""
-        if language not in LANGUAGES:
-            return
-        for key, first, last in self._alike(doc):
+        """Likewise. First what begins like a phrase, which is quick, then word by word.
+
+        A text too short for its language to be told may be in any that we know.
+        """
+        spoken = LANGUAGES if language == "" else tuple(each for each in LANGUAGES if each == language)
+        for key, first, last in self._alike(doc) if len(spoken) > 0 else ():
             found = [token.text for token in doc[first:last]]
             for words, phrases in self._forms[key]:
-                if all(is_form(word, other, language) for word, other in zip(words, found, strict=True)):
+                if any(all(map(is_form, words, found, repeat(each))) for each in spoken):
                     for phrase in phrases:
                         yield phrase, first, last
 

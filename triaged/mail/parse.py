@@ -78,6 +78,7 @@ def _parse(raw: Raw, border: Border) -> Message:
     text, attachments = _text_and_attachments(root, defects)
     if not text.strip() and not attachments:
         defects.append("nothing to read in it")
+    text = unicodedata.normalize("NFC", text)  # a Mac may write ü as two signs; rules and model know it as one
     new_text, quoted = split(text)
     quoted = _first_lines(quoted, defects)
     sender, trick = _sender(fields, hint, defects)
@@ -90,7 +91,7 @@ def _parse(raw: Raw, border: Border) -> Message:
     date = date_of(fields.first("date"))
     if date is None:
         defects.append("no usable date")
-    subject = text_of(fields.first("subject"), hint)[:MAX_SUBJECT_CHARACTERS].strip()
+    subject = unicodedata.normalize("NFC", text_of(fields.first("subject"), hint)[:MAX_SUBJECT_CHARACTERS]).strip()
     believed = identity(fields, sender=sender, trick=trick, border=border)
     by_whom = automatic(
         root,
