@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -18,13 +17,8 @@ from triaged.model import Evidence, Message
 from triaged.playbook import sought_by
 from triaged.replay import Remade, Replay
 from triaged.rules.facts import Facts
-from triaged.rules.grammar import DATES, NO_TEMPLATE, Rule, RuleSet, plain
+from triaged.rules.grammar import DATES, NO_TEMPLATE, Rule, RuleSet
 from triaged.rules.match import look_at, met
-from triaged.tomlfile import did_you_mean
-
-MOST_NAMED = 5
-"""Rules named where several could be meant."""
-_AT_LINE = re.compile(r"(?:rules/)?([^:]+):(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,40 +201,6 @@ def _no_due(message: Message, decision: Decision) -> str:
 
 
 # --- why not --------------------------------------------------------------------------------------------------------
-
-
-def find_rule(rules: RuleSet, wanted: str) -> Rule | tuple[str, ...]:
-    """A rule by its name in any case, by the beginning of its name, or by a line of its paragraph (`file.toml:12`).
-
-    Else the names of those that could be meant, `()` when there is none.
-    """
-    if (at := _AT_LINE.fullmatch(wanted.strip())) is not None:
-        lines = [
-            (int(each.source.rpartition(":")[2]), each) for each in rules.rules if each.source.startswith(f"{at[1]}:")
-        ]
-        before = [rule for line, rule in lines if line <= int(at[2])]
-        if len(before) > 0:
-            return before[-1]
-    sought = plain(wanted)
-    named = [(plain(each.name), each) for each in rules.rules]
-    for found in (
-        [rule for name, rule in named if name == sought],
-        [rule for name, rule in named if name.startswith(sought)],
-    ):
-        if len(found) == 1:
-            return found[0]
-        if len(found) > 1:
-            return tuple(each.name for each in found)
-    return ()
-
-
-def unknown_rule(wanted: str, several: tuple[str, ...], known: Iterable[str]) -> str:
-    """Why no one rule is meant, a sentence."""
-    if len(several) == 0:
-        return f"there is no rule “{wanted}”{did_you_mean(wanted, known)}"
-    more = f" and {len(several) - MOST_NAMED} more" if len(several) > MOST_NAMED else ""
-    names = ", ".join(f"“{name}”" for name in several[:MOST_NAMED])
-    return f"“{wanted}” begins the names of {len(several)} rules: {names}{more}; write more of the one you mean"
 
 
 def why_not(rule: Rule, remade: Remade, *, today: bool = False) -> WhyNot:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,13 @@ from tests.desk import ACME, NOW, lay_out_site, mail, open_log, raw
 from triaged import cli
 from triaged.accounts.match import directory
 from triaged.config import load_config
-from triaged.explanation import WhyNot, explanation, find_rule, unknown_rule, why_not
+from triaged.explanation import WhyNot, explanation, why_not
 from triaged.loading import assembled
 from triaged.log.people import put_accounts
 from triaged.log.read import Reader
 from triaged.mail.donotanswer import DoNotAnswer
 from triaged.replay import Remade, kept_playbooks, replay
-from triaged.rules.grammar import Rule
+from triaged.rules.named import rule_named
 from triaged.wire import log_path
 from triaged.worker.triage import Desk, Triaged, keep_loaded, loaded_of, triage
 
@@ -138,9 +139,11 @@ def remade(site: Path) -> Remade:
 
 
 def asked(remade: Remade, wanted: str) -> WhyNot:
-    rule = find_rule(remade.playbook.rules, wanted)
-    assert isinstance(rule, Rule), rule
-    return why_not(rule, remade)
+    return why_not(next(each for each in remade.playbook.rules.rules if each.name == named(remade, wanted)), remade)
+
+
+def named(remade: Remade, wanted: str) -> str:
+    return rule_named(wanted, {each.name: each.source for each in remade.playbook.rules.rules})
 
 
 @pytest.mark.parametrize(
@@ -233,22 +236,18 @@ def test_it_came_about_so(site: Path, remade: Remade) -> None:
     ],
 )
 def test_a_rule_is_found(remade: Remade, wanted: str, name: str) -> None:
-    found = find_rule(remade.playbook.rules, wanted)
-    assert isinstance(found, Rule)
-    assert found.name == name
+    assert named(remade, wanted) == name
 
 
 def test_a_rule_that_is_not_there_or_not_the_only_one_is_not_guessed(remade: Remade) -> None:
-    rules = remade.playbook.rules
-    assert find_rule(rules, "Leek") == ()
-    assert find_rule(rules, "house.toml:1") == ()
-    assert find_rule(rules, "other.toml:9") == ()
-    several = find_rule(rules, "speaks of")
-    assert several == ("Speaks of a leak", "Speaks of the roof")
-    assert unknown_rule("speaks of", several, ()).startswith(
-        "“speaks of” begins the names of 2 rules: “Speaks of a leak”, “Speaks of the roof”; write more"
-    )
-    assert unknown_rule("Leek", (), ["Leak", "Enough"]) == "there is no rule “Leek”; did you mean 'Leak'?"
+    for wanted, words in (
+        ("Leek", "there is no rule “Leek”; did you mean 'Leak'?"),
+        ("house.toml:1", "there is no rule “house.toml:1”"),
+        ("other.toml:9", "there is no rule “other.toml:9”"),
+        ("speaks of", "“speaks of” begins the names of 2 rules: “Speaks of a leak”, “Speaks of the roof”; write more"),
+    ):
+        with pytest.raises(ValueError, match="^" + re.escape(words)):
+            named(remade, wanted)
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

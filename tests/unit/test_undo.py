@@ -725,10 +725,10 @@ def test_a_rule_is_named_by_name_beginning_or_line(text: str, name: str) -> None
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("red", "more than one rule begins with 'red': Red flag, Red tape"),
-        ("Red flog", "no rule is called 'Red flog'; did you mean 'Red flag'?"),
-        ("own.toml:1", "no rule is called"),
-        ("", "no rule is called"),
+        ("red", "“red” begins the names of 2 rules: “Red flag”, “Red tape”; write more of the one you mean"),
+        ("Red flog", "there is no rule “Red flog”; did you mean 'Red flag'?"),
+        ("own.toml:1", "there is no rule"),
+        ("", "there is no rule"),
     ],
 )
 def test_a_rule_that_cannot_be_told_is_not_guessed(text: str, words: str) -> None:

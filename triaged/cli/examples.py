@@ -24,7 +24,7 @@ from triaged.cli.common import (
     row_of,
 )
 from triaged.cli.rules import rules_app
-from triaged.tomlfile import did_you_mean
+from triaged.rules.named import rule_named
 
 if TYPE_CHECKING:
     from triaged.examples import JudgedExample
@@ -36,7 +36,9 @@ def run_examples(
     folder: Annotated[
         Path | None, typer.Argument(help="Another rule folder; else the site's.", metavar="[FOLDER]")
     ] = None,
-    rule: Annotated[str, typer.Option(help="Only examples of this rule, by the beginning of its name.")] = "",
+    rule: Annotated[
+        str, typer.Option(help="Only examples of this rule: its name, a beginning of it, or file:line.")
+    ] = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,14 +48,14 @@ def run_examples(
 
     loaded = config_or_shipped(config)
     playbook = assembled(loaded, dry=True, written=written_of(loaded, rules_dir=folder))
+    chosen = _rule(rule, playbook.rules.rules) if rule != "" else None
     found = [
         each
         for each in judge_examples(playbook, files=playbook.written.rules)
-        if each.rule.name.casefold().startswith(rule.casefold())
+        if chosen is None or each.rule.name == chosen.name
     ]
-    if len(found) == 0 and rule != "":
-        name = _rule(rule, playbook.rules.rules).name
-        fail(f"the rule '{name}' has no example; 'triaged rules new-example ID' makes one from a logged mail")
+    if len(found) == 0 and chosen is not None:
+        fail(f"the rule “{chosen.name}” has no example; 'triaged rules new-example ID' makes one from a logged mail")
     if as_json:
         for each in found:
             print(views.line(views.example_view(each)))  # noqa: T201
@@ -87,7 +89,7 @@ def new_example(
     mail: IdArgument,
     rule: Annotated[
         str,
-        typer.Option(help="The rule it is for, by the beginning of its name: then it says what that rule asks for."),
+        typer.Option(help="The rule it is for, named likewise: then the example says what that rule asks for."),
     ] = "",
     config: ConfigOption = None,
 ) -> None:
@@ -110,15 +112,13 @@ def new_example(
     terminal.console(stderr=True).print(words, style="dim")
 
 
-def _rule(begin: str, rules: tuple[Rule, ...]) -> Rule:
-    """The one rule whose name begins so; otherwise the command ends."""
-    exact = [each for each in rules if each.name.casefold() == begin.casefold()]
-    found = exact or [each for each in rules if each.name.casefold().startswith(begin.casefold())]
-    if len(found) == 0:
-        fail(f"there is no rule '{begin}'{did_you_mean(begin, [each.name for each in rules])}")
-    if len(found) > 1:
-        fail(f"'{begin}' begins the names of several rules: {', '.join(each.name for each in found)}")
-    return found[0]
+def _rule(text: str, rules: tuple[Rule, ...]) -> Rule:
+    """The one rule that is meant; otherwise the command ends."""
+    try:
+        name = rule_named(text, {each.name: each.source for each in rules})
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--rule") from None
+    return next(each for each in rules if each.name == name)
 
 
 @rules_app.command("schema", epilog="Example: triaged rules schema > /etc/triaged/rules.schema.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -19,9 +20,7 @@ from triaged.explanation import (
     ToldRule,
     WhyNot,
     explanation,
-    find_rule,
     stored_why_not,
-    unknown_rule,
     why_not,
 )
 from triaged.loading import rules_and_templates
@@ -30,6 +29,7 @@ from triaged.replay import Replay, as_today, kept_playbooks, replay
 from triaged.risk import evidence_words, trend_words
 from triaged.rules.grammar import WORDS, Rule
 from triaged.rules.match import met
+from triaged.rules.named import rule_named
 from triaged.settings import Config
 from triaged.terminal import coloured, wall
 
@@ -79,17 +79,17 @@ def _asked(wanted: str, found: Replay, config: Config) -> WhyNot:
         if trace is None:
             fail(f"nothing was written down of a rule “{wanted}”, and it cannot be tried: {found.problem}")
         return stored_why_not(trace)
-    rules = remade.playbook.rules
-    if isinstance(rule := find_rule(rules, wanted), Rule):
-        return why_not(rule, remade)
+    then = {each.name: each for each in remade.playbook.rules.rules}
+    today: dict[str, Rule] = {}
+    with suppress(ConfigError):  # what is wrong in the files now is no matter for a mail of then
+        today = {each.name: each for each in rules_and_templates(config)[0].rules}
     try:
-        now, _ = rules_and_templates(config)
-    except ConfigError:
-        now = rules
-    if len(rule) == 0 and isinstance(fresh := find_rule(now, wanted), Rule):
-        return why_not(fresh, as_today(remade, config), today=True)
-    known = [each.name for each in (*rules.rules, *now.rules)]
-    raise typer.BadParameter(unknown_rule(wanted, rule, known), param_hint="--why-not")
+        name = rule_named(wanted, {each.name: each.source for each in (today | then).values()})
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--why-not") from None
+    if name in then:
+        return why_not(then[name], remade)
+    return why_not(today[name], as_today(remade, config), today=True)
 
 
 # --- in plain words -------------------------------------------------------------------------------------------------
