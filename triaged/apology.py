@@ -12,7 +12,7 @@ from triaged.mail.render import Templates, load_templates, render
 from triaged.model import Address
 from triaged.playbook import local_words, reference
 from triaged.shipped import shipped
-from triaged.undo import Remade, Sent
+from triaged.undo import Compared, Sent
 from triaged.written import template_files
 
 TEMPLATE = "correction"
@@ -33,7 +33,7 @@ class Draft:
     octets: bytes
 
 
-def draft(case: Remade, sent: Sent, *, now: datetime) -> Draft:
+def draft(case: Compared, sent: Sent, *, now: datetime) -> Draft:
     """The draft of an apology to whoever got this mail, in their language."""
     playbook, message = case.playbook, case.message
     colleague = next((each for each in playbook.people.values() if each.address.addr_spec == sent.to), None)

@@ -78,7 +78,7 @@ def replay(reader: Reader, row: int, *, playbook_of: PlaybookOf) -> Replay | Non
     message, stored = reader.message(row), reader.decision(row)
     if message is None or stored is None:
         return None
-    found = _what_decided(reader, row, stored, playbook_of)
+    found = what_decided(reader, row, stored, playbook_of)
     if isinstance(found, str):
         return Replay(stored, None, found)
     playbook, background, locator = found
@@ -151,7 +151,7 @@ def kept_playbooks(reader: Reader, config: Config) -> PlaybookOf:
     return playbook_of
 
 
-def _what_decided(
+def what_decided(
     reader: Reader, row: int, stored: Decision, playbook_of: PlaybookOf
 ) -> tuple[Playbook, Background, Locator] | str:
     """All that the decision was made of, or a sentence why it is not there."""

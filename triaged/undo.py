@@ -34,7 +34,7 @@ from triaged.log.read import Reader
 from triaged.log.undo import MOVED, NAMES, Change, Columns, Entry, PlanOf, Standing
 from triaged.model import Message
 from triaged.playbook import Background, Playbook
-from triaged.replay import PlaybookOf, without
+from triaged.replay import PlaybookOf, what_decided, without
 
 ASPECTS: Mapping[str, tuple[str, ...]] = {
     "category": ("categories", "sure"),
@@ -48,7 +48,7 @@ ASPECTS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Remade:
+class Compared:
     """A mail's decision thrice. stored: as it was made, number: its row; again: made again from what was kept, by the
     same rules; without: the same, without the rule. playbook: that both were made by."""
 
@@ -83,7 +83,7 @@ class Plan:
     """What is to be done about one mail. columns: to be set; aspects: of these, changes in words by aspect; tags: as
     they were and as they will be, where they change; stays: what is not put back, with the reason."""
 
-    case: Remade
+    case: Compared
     columns: Columns
     aspects: Mapping[str, str]
     tags: str
@@ -149,7 +149,8 @@ def doings(
     lost: list[int] = []
     rows = logged.fired_in(reader, rule, since=since)
     for count, row in enumerate(rows, start=1):
-        case, standing = _remade(reader, row, rule, playbook_of), logged.standing(reader.select, row)
+        standing = logged.standing(reader.select, row)
+        case = _compared(reader, row, standing, rule, playbook_of) if standing is not None else None
         if case is None or standing is None:
             lost.append(row)
         elif (made := plan(case, standing)) is not None:
@@ -158,26 +159,25 @@ def doings(
     return Doings(rule, len(rows), tuple(plans), tuple(lost))
 
 
-def _remade(reader: Reader, row: int, rule: str, playbook_of: PlaybookOf) -> Remade | None:
-    message, background, locator = reader.message(row), reader.background(row), reader.locator(row)
-    stored, standing = reader.decision(row), logged.standing(reader.select, row)
-    if message is None or background is None or locator is None or stored is None or standing is None:
+def _compared(reader: Reader, row: int, standing: Standing, rule: str, playbook_of: PlaybookOf) -> Compared | None:
+    message, stored = reader.message(row), reader.decision(row)
+    if message is None or stored is None:
         return None
-    playbook = playbook_of(stored.verdict.rules_id, stored.settings_id, stored.verdict.model_id)
-    if isinstance(playbook, str) or locator.mailbox not in playbook.mailboxes:
+    found = what_decided(reader, row, stored, playbook_of)
+    if isinstance(found, str):
         return None
-    playbook = without(playbook, *logged.taken_out(reader, row))
+    playbook, background, locator = found
     again, bare = (
         decide(message, locator=locator, playbook=each, background=background, now=stored.decided_at)
         for each in (playbook, without(playbook, rule))
     )
-    return Remade(row, locator.mailbox, standing.decision, message, background, stored, again, bare, playbook)
+    return Compared(row, locator.mailbox, standing.decision, message, background, stored, again, bare, playbook)
 
 
 # --- what is to be put back ---------------------------------------------------------------------------------------
 
 
-def plan(case: Remade, standing: Standing) -> Plan | None:
+def plan(case: Compared, standing: Standing) -> Plan | None:
     """What to do about a mail that stands so now; None when the rule made no difference, or the mail was decided about
     again since `case` was made."""
     if standing.decision != case.number:
@@ -199,7 +199,7 @@ def plan(case: Remade, standing: Standing) -> Plan | None:
     return made if made.changes or len(made.sent) + len(made.stays) > 0 else None
 
 
-def change_of(case: Remade) -> PlanOf:
+def change_of(case: Compared) -> PlanOf:
     """`plan`, as the log asks for it in the transaction that changes the mail."""
 
     def change(standing: Standing) -> Change | None:
@@ -209,7 +209,7 @@ def change_of(case: Remade) -> PlanOf:
     return change
 
 
-def _columns(case: Remade, standing: Standing) -> tuple[Columns, Mapping[str, str], list[str]]:
+def _columns(case: Compared, standing: Standing) -> tuple[Columns, Mapping[str, str], list[str]]:
     """Columns to set, the change in words by aspect, and what stays."""
     by = case.message.automatic.by
     stored, again, bare = (decided_columns(each, by) for each in (case.stored, case.again, case.without))
@@ -253,7 +253,7 @@ def _words(aspect: str, columns: Columns, zone: str) -> str:
 class _Effects:
     """The effects of one mail, settled one by one; a class for the sake of what all steps add to."""
 
-    case: Remade
+    case: Compared
     rows: Mapping[str, Entry]
     drop: list[Entry] = dataclasses.field(default_factory=list)
     add: list[Planned] = dataclasses.field(default_factory=list)

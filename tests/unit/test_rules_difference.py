@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from triaged.rules.difference import SHOWN, changes, diffs
+from triaged.rules.difference import SHOWN, diffs, file_changes
 from triaged.written import Written
 
 
@@ -14,7 +14,7 @@ def rule(name: str, weight: float = 0.5) -> str:
 
 def words(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """Of `changes`; the files' texts by name."""
-    return [change.words for change in changes(written(before), written(after))]
+    return [change.words for change in file_changes(written(before), written(after))]
 
 
 def written(files: dict[str, str]) -> Written:

@@ -213,7 +213,8 @@ def test_what_says_the_same_in_other_words_changes_nothing(run: Run, site: Site,
     file = tmp_path / "rules" / "handling.toml"
     file.write_text("# Mine.\n\n" + file.read_text(encoding="utf-8"), encoding="utf-8")
     told = asked(run, site, tmp_path / "rules")
-    assert told["files"] == [{"file": "rules/handling.toml", "edit": "changed"}]
+    words = "handling.toml: comments or spacing only"
+    assert told["files"] == [{"file": "handling.toml", "change": "changed", "words": words}]
     assert (told["changed"], told["rules"]) == (0, [])
 
 
@@ -257,7 +258,7 @@ def test_an_edit_changes_exactly_the_mails_it_names(
     assert all(each["words"][0].lower() == '"please"' for each in told["changes"] if each["id"] in expected)
     new = next(each for each in told["rules"] if each["rule"] == "New")
     acts = [row for row, aspects in changed.items() if any("New" in each["would_by"] for each in aspects.values())]
-    assert (new["edit"], new["now"], new["no_longer"]) == ("new", len(acts), 0)
+    assert (new["edit"], new["now"], new["no_longer"]) == ("added", len(acts), 0)
     if aspect in ("tag", "file", "assign", "notify"):
         assert {name for aspects in changed.values() for name in aspects} == {aspect}
 
@@ -270,7 +271,7 @@ def test_a_rule_taken_away_is_told_by_its_name(site: Site, tmp_path: Path) -> No
     assert len(tagged) > 5
     assert {each["id"] for each in told["changes"]} == tagged
     assert told["rules"] == [
-        {"rule": "Invoices", "edit": "gone", "now": 0, "no_longer": len(tagged), "otherwise": 0},
+        {"rule": "Invoices", "edit": "removed", "now": 0, "no_longer": len(tagged), "otherwise": 0},
     ]
 
 
@@ -397,7 +398,7 @@ def test_terminal_and_page_tell_the_same(run: Run, site: Site, tmp_path: Path) -
     assert code == 0
     sentence = f"Would have put tags on {count} more mails"
     assert f"{count} of {MAILS} mails would be decided otherwise." in out
-    assert "Edited: rules/00-new.toml (new)." in out
+    assert "Edited: 00-new.toml added: 1 rule (" in out
     assert out.index(sentence) < out.index("acts now") < out.index("would be  ")
     assert f"… and {count - 20} more mails; --html FILE shows all" in out
     code, out, _ = run("rules", "whatif", folder, "--since", SINCE, "--html", page, "--config", site.file)
@@ -484,9 +485,9 @@ def test_consequences_with_a_direction_and_with_people() -> None:
 def test_rules_are_counted_once_a_mail() -> None:
     both = Aspect("tag", (), ("x",), ("Old",), ("New",))
     again = Aspect("file", ("y",), ("z",), ("Old", "Kept"), ("New", "Kept"))
-    counts = {each.rule: each for each in rule_counts([change(both, again), change(both)], {"New": "new"})}
+    counts = {each.rule: each for each in rule_counts([change(both, again), change(both)], {"New": "added"})}
     assert {name: (each.edit, each.now, each.no_longer, each.otherwise) for name, each in counts.items()} == {
-        "New": ("new", 2, 0, 0),
+        "New": ("added", 2, 0, 0),
         "Old": ("", 0, 2, 0),
         "Kept": ("", 0, 0, 1),
     }
@@ -499,4 +500,4 @@ def test_a_rule_is_edited_when_it_says_something_else(site: Site) -> None:
     other = dataclasses.replace(second, enabled=False)
     new = dataclasses.replace(first, name="New")
     edits = edited_rules(rules, dataclasses.replace(rules, rules=(moved, other, *rest[1:], new)))
-    assert edits == {second.name: "changed", rest[0].name: "gone", "New": "new"}
+    assert edits == {second.name: "changed", rest[0].name: "removed", "New": "added"}

@@ -22,7 +22,7 @@ from triaged.apology import draft
 from triaged.backends.maildir import MaildirMailbox
 from triaged.classify.model import Model
 from triaged.cli import app
-from triaged.cli.undo import moment_of
+from triaged.cli.common import moment_of
 from triaged.decide import decide
 from triaged.decision import Outcome
 from triaged.loading import assembled

@@ -7,10 +7,11 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.markup import escape
@@ -24,7 +25,8 @@ from triaged.log.store import Log
 from triaged.settings import Config
 
 FAILED, WRONG = 1, 2
-SPAN = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+_SPAN = re.compile(r"(\d{1,5})([mhd])")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 app = typer.Typer(
     help="Triage of shared client mailboxes: requests, complaints, renewals.",
@@ -88,24 +90,42 @@ def row_of(reader: Reader, text: str) -> LogRow:
 
 
 @contextmanager
-def writing(config: Config) -> Iterator[Log]:
-    """The log inside one transaction. Raises: Permanent."""
+def log_of(config: Config) -> Iterator[Log]:
+    """The log, open for writing; one that is not there is made. Raises: Permanent."""
     from triaged.wire import caps_of, log_path
 
-    store = Log(log_path(config), caps=caps_of(config))
-    try:
-        with store.transaction():
-            yield store
-    finally:
-        store.close()
+    with closing(Log(log_path(config), caps=caps_of(config))) as log:
+        yield log
+
+
+@contextmanager
+def writing(config: Config) -> Iterator[Log]:
+    """The log inside one transaction. Raises: Permanent."""
+    with log_of(config) as log, log.transaction():
+        yield log
 
 
 def span_of(text: str) -> timedelta:
     """`90m`, `24h` or `7d`. Raises: typer.BadParameter."""
-    found = re.fullmatch(r"(\d{1,5})([mhd])", text)
+    found = _SPAN.fullmatch(text)
     if found is None:
         raise typer.BadParameter(f"{text!r} is no span; write 90m, 24h or 7d")
-    return int(found[1]) * SPAN[found[2]]
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def moment_of(text: str, *, zone: str, now: datetime) -> datetime:
+    """`24h` ago, or `2026-11-28 14:00` or `2026-11-28` on the desk's wall clock. Raises: typer.BadParameter."""
+    if _SPAN.fullmatch(text) is not None:
+        return now - span_of(text)
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        words = f"{text!r} is no moment; write 24h or 7d, or a day and time as in '2026-11-28 14:00'"
+        raise typer.BadParameter(words) from None
+    found = found if found.tzinfo is not None else found.replace(tzinfo=ZoneInfo(zone))
+    if found > now + timedelta(minutes=1):
+        raise typer.BadParameter(f"{text!r} has not come yet")
+    return found.astimezone(UTC)
 
 
 def log_to_stderr(level: str) -> None:

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 import triaged
 from triaged import terminal, views
-from triaged.cli.common import ConfigOption, JsonOption, app, config_of, fail, reader_of
+from triaged.cli.common import ConfigOption, JsonOption, app, config_of, fail, log_of, reader_of
 from triaged.log import backup as backups
 from triaged.log import forget as forgetting
 from triaged.log import keep as keeping
@@ -45,7 +45,7 @@ def backup(
         made = backups.back_up(
             log_path(loaded), secret_path(loaded), file, made_by=triaged.__version__, now=_now(), progress=progress
         )
-    with _open(loaded) as log, log.transaction():  # so that `forget` can name it
+    with log_of(loaded) as log, log.transaction():  # so that `forget` can name it
         log.event("backup", str(file), message=None, now=_now())
     if as_json:
         print(views.line(_backup_view(made)))  # noqa: T201
@@ -106,7 +106,7 @@ def keep(
 
     loaded = config_of(config)
     path, days = log_path(loaded), loaded.keep.days
-    with reader_of(loaded), _open(loaded) as log, _bar(quiet=as_json) as progress:
+    with reader_of(loaded), log_of(loaded) as log, _bar(quiet=as_json) as progress:
         found = keeping.ripe(path, days=days, now=_now())
         if not dry_run:
             step = _stepping(progress, "clearing", len(found.rows))
@@ -136,7 +136,7 @@ def forget(
     loaded = config_of(config)
     _refuse_ours(loaded, address)
     path = log_path(loaded)
-    with reader_of(loaded), _open(loaded) as log, _bar(quiet=as_json) as progress:
+    with reader_of(loaded), log_of(loaded) as log, _bar(quiet=as_json) as progress:
         progress("reading the log", 0.0)
         held = forgetting.find(path, address, ours=[person.name for person in loaded.person])
         sampled = forgetting.samples(path, held.mails)
@@ -150,7 +150,7 @@ def forget(
         fail("the search in the files does not find what the log shows: it could prove nothing, so nothing was erased")
     if not yes:
         typer.confirm("Erase all of this for ever?", abort=True, err=as_json)
-    with _open(loaded) as log, _bar(quiet=as_json) as progress:
+    with log_of(loaded) as log, _bar(quiet=as_json) as progress:
         total = len(held.mails) + sum(len(keys) for _, keys in held.places)
         forgetting.erase(log, held, now=_now(), go_on=_stepping(progress, "erasing", total))
         progress("searching", 1.0)
@@ -240,17 +240,6 @@ def _beyond(config: Config, held: Held) -> Iterator[str]:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-@contextmanager
-def _open(config: Config) -> Iterator[Log]:
-    from triaged.wire import log_path
-
-    log = Log(log_path(config))
-    try:
-        yield log
-    finally:
-        log.close()
 
 
 def _writing(log: Log) -> keeping.Write:

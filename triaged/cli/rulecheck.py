@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.progress import Progress
 
 from triaged import terminal, views
-from triaged.cli.common import WRONG, ConfigOption, JsonOption, config_of, span_of
+from triaged.cli.common import WRONG, ConfigOption, JsonOption, config_of, progress_bar, span_of
 from triaged.cli.rules import rules_app
 from triaged.errors import ConfigError, Problem
 from triaged.log.read import Reader
 from triaged.playbook import Playbook
 from triaged.settings import Config
-from triaged.written import Written, read_written
 
 
 @dataclass(slots=True)
@@ -59,11 +58,11 @@ def rules_check(
 
 def _check(config: Config, folder: Path | None, begin: datetime | None, since: str, *, quiet: bool) -> _Found:
     from triaged.examples import failing
-    from triaged.loading import assembled
+    from triaged.loading import assembled, written_of
     from triaged.rules.lint import by_line, lint
 
     try:
-        written = _written(config, folder)
+        written = written_of(config, rules_dir=folder)
         playbook = assembled(config, dry=True, written=written)
     except ConfigError as error:
         return _Found(errors=tuple(sorted(error.problems, key=by_line)))
@@ -79,11 +78,6 @@ def _check(config: Config, folder: Path | None, begin: datetime | None, since: s
     if begin is not None:
         _look_at_log(config, playbook, begin, since, found, quiet=quiet)
     return found
-
-
-def _written(config: Config, folder: Path | None) -> Written:
-    rules = folder if folder is not None else config.path(config.service.rules_dir)
-    return read_written(rules, config.path(config.service.templates_dir))
 
 
 def _look_at_log(
@@ -104,14 +98,8 @@ def _look_at_log(
     if outdated:
         found.looked = "an earlier version made the log, so no mail was looked at; restart the worker"
         return
-    with Progress(console=terminal.console(stderr=True), disable=quiet, transient=True) as bar:
-        task = bar.add_task("mails of the log")
-        told = check_log(
-            log_path(config),
-            playbook,
-            since=begin,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with progress_bar(quiet=quiet) as progress:
+        told = check_log(log_path(config), playbook, since=begin, progress=partial(progress, "mails of the log"))
     found.mails = told.mails
     found.looked = f"{told.mails:,} mails of the last {since} were looked at"
     found.hints = tuple(sorted(dict.fromkeys((*found.hints, *told.hints)), key=by_line))

@@ -21,8 +21,8 @@ from triaged.cli.common import ConfigOption, JsonOption, config_of, fail, reader
 from triaged.cli.rules import rules_app
 from triaged.errors import ConfigError, Problem
 from triaged.log.read import Reader
-from triaged.log.rulesets import KEPT, Use, ids_of, keep_files, last_use, rule_set, unused, uses
-from triaged.rules.difference import FileDiff, changes, diffs
+from triaged.log.rulesets import KEPT, Use, decided_before, ids_of, keep_files, last_use, rule_set, unused, uses
+from triaged.rules.difference import FileDiff, diffs, file_changes
 from triaged.settings import Config
 from triaged.written import Written, lay_back
 
@@ -81,11 +81,11 @@ def _bring_in(config: Config, written: Written, *, how: str, why: str, as_json: 
 def _before(config: Config, written: Written) -> tuple[str, list[str]]:
     """The set that decided before this one, `""` when none did, and what is different since, in words."""
     with reader_of(config) as reader:
-        use = next((use for use in uses(reader) if use.rules_id != written.id), None)
+        use = decided_before(reader, written.id)
         known = rule_set(reader, use.rules_id) if use is not None else None
     if use is None or known is None:
         return "", []
-    return use.rules_id, [change.words for change in changes(known, written)]
+    return use.rules_id, [change.words for change in file_changes(known, written)]
 
 
 def _wait(config: Config, request: Path, written: Written) -> None:
@@ -150,7 +150,7 @@ def _history(reader: Reader, limit: int) -> Iterator[tuple[Use, list[str]]]:
             yield use, []
         else:
             old, new = rule_set(reader, earlier.rules_id), rule_set(reader, use.rules_id)
-            found = changes(old, new) if old is not None and new is not None else ()
+            found = file_changes(old, new) if old is not None and new is not None else ()
             yield use, [change.words for change in found]
 
 
@@ -179,7 +179,7 @@ def diff(
     with reader_of(loaded) as reader:
         old = kept_set(reader, first)
         new = kept_set(reader, second) if first != "" else (FOLDER, written_of(loaded))
-    told = changes(old[1], new[1])
+    told = file_changes(old[1], new[1])
     found = list(diffs(old[1], new[1], names=(old[0], new[0])))
     if as_json:
         for change, file in zip(told, found, strict=True):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import getpass
-import re
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -15,17 +14,18 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 
 from triaged import terminal, views
 from triaged.cli.common import (
-    SPAN,
     ConfigOption,
     IdArgument,
     JsonOption,
     app,
     config_of,
     fail,
+    log_of,
+    moment_of,
+    progress_bar,
     reader_of,
     row_of,
     writing,
@@ -94,21 +94,6 @@ def done(
     terminal.console().print(f"mail {row.id} is {'open again' if reopen else 'done'}")
 
 
-def moment_of(text: str, *, zone: str, now: datetime) -> datetime:
-    """`24h` ago, or `2026-11-28 14:00` or `2026-11-28` on the desk's wall clock. Raises: typer.BadParameter."""
-    if (span := re.fullmatch(r"(\d{1,5})([mhd])", text.strip())) is not None:
-        return now - int(span[1]) * SPAN[span[2]]
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        words = f"{text!r} is no moment; write 24h or 7d, or a day and time as in '2026-11-28 14:00'"
-        raise typer.BadParameter(words) from None
-    found = found if found.tzinfo is not None else found.replace(tzinfo=ZoneInfo(zone))
-    if found > now + timedelta(minutes=1):
-        raise typer.BadParameter(f"{text!r} has not come yet")
-    return found.astimezone(UTC)
-
-
 # --- taking back ------------------------------------------------------------------------------------------------
 
 
@@ -129,9 +114,14 @@ def _take_back(
             rule = rule_named(named, {**logged.rules_that_fired(reader, since=since), **today})
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
-        with _bar("deciding again", quiet=as_json) as progress:
-            playbook_of = kept_playbooks(reader, config)
-            found = doings(reader, rule, since=since, playbook_of=playbook_of, progress=progress)
+        with progress_bar(quiet=as_json) as progress:
+            found = doings(
+                reader,
+                rule,
+                since=since,
+                playbook_of=kept_playbooks(reader, config),
+                progress=partial(progress, "deciding again"),
+            )
         resumed = logged.unfinished(reader.select, rule)
     written = [
         [draft(made.case, sent, now=_now()) if sent.kind != "call" else None for sent in made.sent]
@@ -148,7 +138,7 @@ def _take_back(
         if drafts is not None:
             _write_drafts(drafts, found.plans, written)
         changes = [(made.case.row, change_of(made.case)) for made in found.plans]
-        with _log(config) as log:
+        with log_of(config) as log:
             number, changed = logged.take_all_back(
                 log, changes, rule=rule, since=since, who=getpass.getuser(), words=told["summary"], now=_now()
             )
@@ -295,7 +285,7 @@ def _bring_back(config: Config, number: int, *, dry_run: bool, yes: bool, as_jso
         words = f"{len(mails)} mails get back what undo {number} took from them (rule “{made.rule}”)"
         typer.confirm(f"{words}. Do it?", abort=True, err=as_json)
     who, rows = getpass.getuser(), [row for row, _ in mails]
-    with _log(config) as log:
+    with log_of(config) as log:
         stays = (
             _tried(log, made.id, rows, who)
             if dry_run
@@ -367,24 +357,3 @@ def _undo_view(each: logged.Undo) -> dict[str, Any]:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-@contextmanager
-def _log(config: Config) -> Iterator[Log]:
-    from triaged.wire import caps_of, log_path
-
-    log = Log(log_path(config), caps=caps_of(config))
-    try:
-        yield log
-    finally:
-        log.close()
-
-
-@contextmanager
-def _bar(words: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error."""
-    with Progress(
-        console=terminal.console(stderr=True), disable=quiet or not sys.stderr.isatty(), transient=True
-    ) as bar:
-        task = bar.add_task(words, total=1.0)
-        yield lambda done, total: bar.update(task, total=total, completed=done)

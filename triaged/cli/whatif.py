@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +18,7 @@ from triaged.cli.rules import rules_app
 from triaged.cli.rulesets import kept_set
 from triaged.errors import ConfigError, Problem
 from triaged.log.labels import said
-from triaged.log.read import Reader
-from triaged.log.rulesets import rules_in_use, uses
+from triaged.log.rulesets import decided_before, rules_in_use
 from triaged.playbook import Playbook
 from triaged.settings import Config
 from triaged.whatif.consequences import WhatIf, answer
@@ -28,10 +28,6 @@ from triaged.written import Written
 
 SHORT = 60
 """Characters of a value in a table on the terminal."""
-
-
-LOOKED_BACK = 20
-"""Uses of rule sets among which the one before is looked for; the same may have been taken more than once."""
 
 
 @rules_app.command("whatif", epilog="Example: triaged rules whatif ~/rules-draft --since 30d --html whatif.html")
@@ -59,7 +55,8 @@ def rules_whatif(
     loaded, begin = config_of(config), datetime.now(UTC) - span_of(since)
     with reader_of(loaded) as reader:
         in_use = kept_set(reader, against)[1] if against != "" else rules_in_use(reader)
-        corrected, before = said(reader), _before(reader)
+        before = decided_before(reader, in_use.id) if in_use is not None else None
+        corrected = said(reader)
     was, would = _both(loaded, in_use, written_of(loaded, rules_dir=folder))
     with progress_bar(quiet=as_json) as progress:
         found = replay(
@@ -68,7 +65,7 @@ def rules_whatif(
             would,
             since=begin,
             said=corrected,
-            progress=lambda done, total: progress("past mail", done, total),
+            progress=partial(progress, "past mail"),
             listed=ListFile(list_path(loaded)).current(),
         )
     broken = tuple(failing(would, files=would.written.rules))
@@ -82,17 +79,11 @@ def rules_whatif(
         print(views.line(told.as_dict()))  # noqa: T201
     else:
         _print(terminal.console(), told, zone=zone, html=html)
-        if len(told.files) == 0 and against == "" and before != "":
-            words = f"What the edit before did: triaged rules whatif --against {before}"
+        if len(told.files) == 0 and against == "" and before is not None:
+            words = f"What the edit before did: triaged rules whatif --against {before.rules_id}"
             terminal.console().print(words, style="dim", markup=False, soft_wrap=True)
     if len(broken) > 0:  # it was looked at all the same, for that may be what the author wants to see
         raise typer.Exit(WRONG)
-
-
-def _before(reader: Reader) -> str:
-    """The id of the set that decided before the one in use; `""` when there is none."""
-    ids = dict.fromkeys(use.rules_id for use in uses(reader, limit=LOOKED_BACK))
-    return next(iter([*ids][1:]), "")
 
 
 def _both(config: Config, in_use: Written | None, edit: Written) -> tuple[Playbook, Playbook]:

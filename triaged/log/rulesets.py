@@ -68,8 +68,8 @@ def rule_set(reader: Reader, rules_id: str) -> Written | None:
 
 def rules_in_use(reader: Reader) -> Written | None:
     """The set that began to decide last; None when none has decided yet."""
-    rows = reader.select("SELECT rules_id FROM rule_use ORDER BY id DESC LIMIT 1")
-    return rule_set(reader, rows[0][0]) if rows else None
+    use = last_use(reader)
+    return rule_set(reader, use.rules_id) if use is not None else None
 
 
 def settings_text(reader: Reader, settings_id: str) -> str | None:
@@ -108,6 +108,11 @@ def unused(reader: Reader) -> list[Use]:
 def last_use(reader: Reader) -> Use | None:
     """Which set decides, or decided when the worker last ran; None when none ever did."""
     return next(iter(uses(reader, limit=1)), None)
+
+
+def decided_before(reader: Reader, rules_id: str) -> Use | None:
+    """Which other set than this one decided last; None when none did."""
+    return next((use for use in uses(reader) if use.rules_id != rules_id), None)
 
 
 def has_decided(path: Path) -> bool:

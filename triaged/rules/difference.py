@@ -61,7 +61,7 @@ def _named(names: Sequence[str], what: str) -> str:
     return f"{len(names)} rule{'s' if len(names) > 1 else ''}{what} ({', '.join(names[:SHOWN])}{more})"
 
 
-def changes(before: Written, after: Written) -> tuple[FileChange, ...]:
+def file_changes(before: Written, after: Written) -> tuple[FileChange, ...]:
     """Every file that differs, by name; none when the sets are the same."""
     return tuple(
         _change(name, before.files.get(name), after.files.get(name))

@@ -11,15 +11,15 @@ from typing import Any, Literal
 
 from triaged.errors import Problem
 from triaged.playbook import Playbook
+from triaged.rules.difference import FileChange, file_changes
 from triaged.rules.grammar import NO_TEMPLATE, OTHER, PRIORITIES, Rule, RuleSet
 from triaged.views import moment
 from triaged.whatif.difference import APPROVAL, NOT_SENT, SURE, Aspect
 from triaged.whatif.replay import Change, Changes
-from triaged.written import Written
 
 Way = Literal["more", "fewer", "otherwise"]
 WAYS: tuple[Way, ...] = ("more", "fewer", "otherwise")
-Edit = Literal["new", "gone", "changed", ""]
+Edit = Literal["added", "removed", "changed", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,13 @@ class RuleCount:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """The whole answer. since: mails received since then; was_id, would_id: of the two sets; files: name → what was
-    done to it; broken: examples because of which the edited set would not be taken."""
+    """The whole answer. since: mails received since then; was_id, would_id: of the two sets; files: those that differ;
+    broken: examples because of which the edited set would not be taken."""
 
     since: datetime
     was_id: str
     would_id: str
-    files: tuple[tuple[str, Edit], ...]
+    files: tuple[FileChange, ...]
     found: Changes
     consequences: tuple[Consequence, ...]
     rules: tuple[RuleCount, ...]
@@ -73,7 +73,7 @@ class WhatIf:
             "since": moment(self.since),
             "rules_in_use": self.was_id,
             "rules_edited": self.would_id,
-            "files": [{"file": name, "edit": edit} for name, edit in self.files],
+            "files": [{"file": each.name, "change": each.what, "words": each.words} for each in self.files],
             "broken": [{"where": each.where, "what": each.what} for each in self.broken],
             "mails": self.found.mails,
             "judged_anew": self.found.anew,
@@ -105,7 +105,7 @@ def answer(
         since=since,
         was_id=was.written.id,
         would_id=would.written.id,
-        files=edited_files(was.written, would.written),
+        files=file_changes(was.written, would.written),
         found=found,
         broken=broken,
         consequences=consequences(found.changes),
@@ -116,26 +116,18 @@ def answer(
 # --- what was edited --------------------------------------------------------------------------------------------------
 
 
-def edited_files(was: Written, would: Written) -> tuple[tuple[str, Edit], ...]:
-    """Files that differ, by name."""
-    return tuple(sorted(_edits(was.files, would.files).items()))
-
-
 def edited_rules(was: RuleSet, would: RuleSet) -> dict[str, Edit]:
     """Rules that say something else, by name; where they stand, why, and their examples are no matter."""
-    return _edits(*({rule.name: _plain(rule) for rule in side.rules} for side in (was, would)))
+    before, after = ({rule.name: _plain(rule) for rule in side.rules} for side in (was, would))
+    found: dict[str, Edit] = {}
+    for name in before | after:
+        if before.get(name) != after.get(name):
+            found[name] = "added" if name not in before else "removed" if name not in after else "changed"
+    return found
 
 
 def _plain(rule: Rule) -> Rule:
     return dataclasses.replace(rule, source="", because="", examples=())
-
-
-def _edits(was: Mapping[str, object], would: Mapping[str, object]) -> dict[str, Edit]:
-    found: dict[str, Edit] = {}
-    for name in (*was, *(each for each in would if each not in was)):
-        if was.get(name) != would.get(name):
-            found[name] = "new" if name not in was else "gone" if name not in would else "changed"
-    return found
 
 
 def rule_counts(changes: Sequence[Change], edits: Mapping[str, Edit]) -> tuple[RuleCount, ...]:

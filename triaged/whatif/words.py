@@ -76,4 +76,4 @@ def edited(answer: WhatIf) -> str:
     """Which files were edited, in a sentence."""
     if len(answer.files) == 0:
         return "The files are those in use; none was edited."
-    return f"Edited: {', '.join(f'{name} ({edit})' for name, edit in answer.files)}."
+    return f"Edited: {'; '.join(each.words for each in answer.files)}."
