@@ -143,10 +143,10 @@ def facts_of(
 
 def hits(sought: Sought, judged: str, language: str) -> Hits:
     """Where everything that rules wait for stands in `Message.judged`, which is in `language` (ISO 639-1, or `""`)."""
-    found: dict[Key, tuple[tuple[str, int, int], ...]] = {}
+    said: dict[Key, list[tuple[str, int, int]]] = {}
     for hit in sought.phrases.find(judged, language):
-        key = ("says", hit.phrase)
-        found[key] = (*found.get(key, ()), (hit.words, hit.start, hit.end))
+        said.setdefault(("says", hit.phrase), []).append((hit.words, hit.start, hit.end))
+    found = {key: tuple(places) for key, places in said.items()}
     found |= {("pattern", each): places for each, places in sought.patterns.find(judged).items()}
     found |= {("tokens", each): places for each, places in sought.tokens.find(judged).items()}
     return found

@@ -17,7 +17,7 @@ from triaged.mail.compose import make_message_id
 from triaged.mail.identity import Border
 from triaged.mail.render import Templates
 from triaged.model import Account, AccountMatch, Address, Locator, Message, Risk, Trend, Verdict
-from triaged.rules.grammar import WORDS, Rule, RuleSet, SendPolicy
+from triaged.rules.grammar import Rule, RuleSet, SendPolicy, words_of
 from triaged.rules.match import Handling
 from triaged.rules.patterns import PatternIndex
 from triaged.written import Written
@@ -74,11 +74,8 @@ def sought_of(rules: RuleSet) -> Sought:
 
 def sought_by(rules: Iterable[Rule]) -> Sought:
     """The words that these rules wait for, be they enabled or not, compiled."""
-    values: dict[str, tuple[str, ...]] = dict.fromkeys(WORDS, ())
-    for condition in (each for rule in rules for each in (*rule.when, *rule.unless)):
-        if condition.key in values:
-            values[condition.key] += condition.values
-    return Sought(PhraseIndex(values["says"]), PatternIndex(values["pattern"]), TokenIndex(values["tokens"]))
+    words = words_of(rules)
+    return Sought(PhraseIndex(words["says"]), PatternIndex(words["pattern"]), TokenIndex(words["tokens"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from triaged import shipped
 from triaged.accounts.match import Directory, directory
 from triaged.classify.language import language
 from triaged.classify.model import judge
-from triaged.classify.tokens import TokenIndex, token_key, token_problem
+from triaged.classify.tokens import TokenIndex, token_problem
 from triaged.config import load_config
 from triaged.decide import decide, hits
 from triaged.examples import EPOCH, bare_message
@@ -231,7 +231,7 @@ def _indexes(texts: Sequence[str], words: Words, chance: random.Random, rounds: 
     conditions = _once(pattern(chance, words) for _ in count())
     patterns = PatternIndex(json.loads(next(conditions)) for _ in range(MANY_PATTERNS))
     made = [[{"LOWER": one.lower()}, {"OP": "{0,2}"}, {"LOWER": two.lower()}] for one, two in _pairs(chance, words)]
-    index = TokenIndex(token_key(each) for each in made)
+    index = TokenIndex(json.dumps(each) for each in made)
     return {
         f"{MANY_PATTERNS:,} patterns": _ms(patterns.find, texts, rounds),
         f"{MANY_PATTERNS:,} patterns of tokens": _ms(index.find, texts, rounds),

@@ -34,7 +34,7 @@ from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.mail.donotanswer import DoNotAnswer
 from triaged.model import Locator, Raw
-from triaged.whatif.replay import PAGE
+from triaged.whatif.otherwise import PAGE
 from triaged.wire import log_path
 from triaged.worker.triage import Desk, Triaged, keep_loaded, loaded_of, triage
 

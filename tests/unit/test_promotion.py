@@ -25,7 +25,7 @@ from triaged.model import CategoryScore, Locator, Verdict
 from triaged.playbook import Playbook
 from triaged.promotion import Build, Pair, Trial, examples_lost, measure, newest_apart, pair, some_of, try_out
 from triaged.shipped import EXAMPLES
-from triaged.whatif.replay import effect_on_past
+from triaged.whatif.otherwise import effect_on_past
 from triaged.wire import log_path
 
 RULE = """[[rule]]

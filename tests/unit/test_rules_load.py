@@ -226,6 +226,11 @@ def test_a_phrase_in_quotes_keeps_them() -> None:
     assert set(rules.by_key) == {("says", phrase) for phrase in rules.phrases}
 
 
+def test_the_same_tokens_written_otherwise_are_looked_for_once() -> None:
+    rules = rule_set(broken("when.tokens = [[{LOWER = 'ä', IS_ALPHA = true}], [{IS_ALPHA = true, LOWER = 'ä'}]]"))
+    assert rules.tokens == ('[{"IS_ALPHA": true, "LOWER": "ä"}]',)
+
+
 def test_files_are_ordered_by_name() -> None:
     files = [("b.toml", GOOD.encode()), ("a.toml", GOOD.replace('"A"', '"B"').encode())]
     rules = parse_rules(dict(files), templates=TEMPLATES, people=PEOPLE)

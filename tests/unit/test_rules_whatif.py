@@ -33,7 +33,7 @@ from triaged.playbook import Playbook
 from triaged.settings import Config
 from triaged.whatif.consequences import Consequence, answer, consequences, edited_rules, rule_counts
 from triaged.whatif.difference import APPROVAL, Aspect
-from triaged.whatif.replay import Change, replay
+from triaged.whatif.otherwise import Change, decided_otherwise
 from triaged.wire import log_path
 from triaged.worker.triage import Desk, Triaged, keep_loaded, loaded_of, triage
 from triaged.written import read_written
@@ -170,7 +170,7 @@ def replayed(site: Site, folder: Path) -> dict[str, Any]:
     written = read_written(folder, site.config.base / "templates")
     edited = assembled(site.config, dry=True, model=site.playbook.model, written=written)
     seen: list[tuple[int, int]] = []
-    found = replay(
+    found = decided_otherwise(
         log_path(site.config),
         dataclasses.replace(site.playbook, secret=b""),
         edited,

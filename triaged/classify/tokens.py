@@ -1,7 +1,7 @@
 """Patterns of tokens and a text in, where each of them is found out, by spaCy's Matcher.
 
 A pattern is a tuple of tables as a rule file holds them: `({"LOWER": "price"}, {"OP": "{0,3}"}, {"LOWER": "rise"})`.
-Rules keep it as one text, its key (`token_key`).
+Rules keep it as one text, its key: JSON.
 """
 
 from __future__ import annotations
@@ -63,11 +63,6 @@ class _Pattern:
     needs: tuple[frozenset[int], ...]
     matcher: Any
     longest: int
-
-
-def token_key(pattern: Sequence[Token]) -> str:
-    """The pattern as one text, the same for the same pattern; JSON."""
-    return json.dumps(list(pattern), ensure_ascii=False, sort_keys=True)
 
 
 class TokenIndex:

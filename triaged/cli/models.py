@@ -28,7 +28,7 @@ from triaged.log.read import Reader
 from triaged.playbook import Playbook
 from triaged.promotion import Build, Pair, Trial, examples_lost, measure, newest_apart, some_of, try_out
 from triaged.settings import Config
-from triaged.whatif.replay import Change, Changes, effect_on_past
+from triaged.whatif.otherwise import Change, Changes, effect_on_past
 
 model_app = typer.Typer(help="The site's own models: what there are, which one is in use.", no_args_is_help=True)
 app.add_typer(model_app, name="model")

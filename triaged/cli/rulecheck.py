@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ class _Found:
     hints: tuple[Problem, ...] = ()
     looked: str = ""
     mails: int = 0
-    rules: int = field(default=0)
+    rules: int = 0
 
 
 @rules_app.command("check", epilog="Example: triaged rules check --since 30d --strict")

@@ -47,8 +47,8 @@ def rules_whatif(
     """Decide past mail once more, by the rules in use and by edited ones; show what differs, touch nothing."""
     from triaged.examples import failing
     from triaged.loading import list_path, written_of
+    from triaged.whatif.otherwise import decided_otherwise
     from triaged.whatif.page import page
-    from triaged.whatif.replay import replay
     from triaged.wire import log_path
     from triaged.worker.listed import ListFile
 
@@ -59,7 +59,7 @@ def rules_whatif(
         corrected = said(reader)
     was, would = _both(loaded, in_use, written_of(loaded, rules_dir=folder))
     with progress_bar(quiet=as_json) as progress:
-        found = replay(
+        found = decided_otherwise(
             log_path(loaded),
             was,
             would,

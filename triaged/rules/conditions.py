@@ -217,7 +217,7 @@ def _days_within(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:
         if match is None:
             spot.wrong(f'\'{text}\' is not a number of days; write for example "60 days" or "8 weeks"')
             return ()
-        found.append(f"{int(match[1]) * (7 if match[2].startswith('w') else 1)} days")
+        found.append(_in_days(match))
     return tuple(found)
 
 
@@ -230,8 +230,12 @@ def _dates(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:
         if match is None:
             spot.wrong(f"'{text}' is not what {spot.label} can be; write true, or for example \"within 14 days\"")
             return ()
-        found.append(f"within {int(match[1]) * (7 if match[2].startswith('w') else 1)} days")
+        found.append(f"within {_in_days(match)}")
     return tuple(found)
+
+
+def _in_days(match: re.Match[str]) -> str:
+    return f"{int(match[1]) * (7 if match[2].startswith('w') else 1)} days"
 
 
 def _received(value: Any, spot: Spot, known: Known) -> tuple[str, ...]:

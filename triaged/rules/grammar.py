@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
@@ -177,6 +177,15 @@ class Rule:
     def handles(self) -> bool:
         """True when it sets anything, not only gives evidence."""
         return self.then != Then()
+
+
+def words_of(rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
+    """What these rules look for in the words of a mail, by each of `WORDS`, each once; of disabled ones too."""
+    found: dict[str, dict[str, None]] = {key: {} for key in WORDS}
+    for condition in (each for rule in rules for each in (*rule.when, *rule.unless)):
+        if condition.key in WORDS:
+            found[condition.key] |= dict.fromkeys(condition.values)
+    return {key: tuple(values) for key, values in found.items()}
 
 
 Key = tuple[str, str]

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from triaged.errors import ConfigError, Problem
 from triaged.rules.check import check_rule
-from triaged.rules.grammar import KNOWN_CATEGORIES, KNOWN_SIGNALS, OTHER, ROLES, WORDS, Rule, RuleSet, plain
+from triaged.rules.grammar import KNOWN_CATEGORIES, KNOWN_SIGNALS, OTHER, ROLES, Rule, RuleSet, plain, words_of
 from triaged.rules.index import index
 from triaged.rules.lists import read_lists
 from triaged.rules.values import Known, Spot, TokenProblem, unchecked
@@ -151,17 +151,13 @@ def rule_set(rules: Sequence[Rule], lists: Mapping[str, tuple[str, ...]]) -> Rul
     for condition in (condition for rule in rules for condition in (*rule.when, *rule.unless)):
         if condition.key == "category":
             categories |= dict.fromkeys(condition.values)
-    sought: dict[str, dict[str, None]] = {key: {} for key in WORDS}
-    for rule in rules:
-        for condition in (*rule.when, *rule.unless) if rule.enabled else ():
-            if condition.key in WORDS:
-                sought[condition.key] |= dict.fromkeys(condition.values)
+    words = words_of(rule for rule in rules if rule.enabled)
     by_key, always = index(rules)
     return RuleSet(
         rules=tuple(rules),
-        phrases=tuple(sought["says"]),
-        patterns=tuple(sought["pattern"]),
-        tokens=tuple(sought["tokens"]),
+        phrases=words["says"],
+        patterns=words["pattern"],
+        tokens=words["tokens"],
         categories=tuple(category for category in categories if category != OTHER),
         lists=lists,
         by_key=by_key,

@@ -15,7 +15,7 @@ from triaged.rules.difference import FileChange, file_changes
 from triaged.rules.grammar import NO_TEMPLATE, OTHER, PRIORITIES, Rule, RuleSet
 from triaged.views import moment
 from triaged.whatif.difference import APPROVAL, NOT_SENT, SURE, Aspect
-from triaged.whatif.replay import Change, Changes
+from triaged.whatif.otherwise import Change, Changes
 
 Way = Literal["more", "fewer", "otherwise"]
 WAYS: tuple[Way, ...] = ("more", "fewer", "otherwise")

@@ -7,7 +7,7 @@ from typing import Any
 
 from triaged.terminal import wall
 from triaged.whatif.consequences import WAYS, Consequence, WhatIf, way_words
-from triaged.whatif.replay import Change
+from triaged.whatif.otherwise import Change
 from triaged.whatif.words import because, edited, headline, not_taken, shown, title
 
 PAGE = Path(__file__).with_name("page.html")

@@ -82,13 +82,13 @@ def effect_on_past(
     progress: Progress,
     listed: DoNotAnswer = DoNotAnswer(),  # noqa: B008 - frozen
 ) -> Changes:
-    """The mails that another model would put elsewhere, by the same rules; see `replay`."""
+    """The mails that another model would put elsewhere, by the same rules; see `decided_otherwise`."""
     would = dataclasses.replace(playbook, model=other)
-    found = replay(path, playbook, would, since=since, said=said, progress=progress, listed=listed)
+    found = decided_otherwise(path, playbook, would, since=since, said=said, progress=progress, listed=listed)
     return dataclasses.replace(found, changes=tuple(each for each in found.changes if each.was != each.would))
 
 
-def replay(
+def decided_otherwise(
     path: Path,
     was: Playbook,
     would: Playbook,
