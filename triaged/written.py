@@ -93,6 +93,15 @@ class Stamp:
     owner: int
 
 
+def stamp(path: Path) -> Stamp | None:
+    """Of one file; None while there is none. Raises: OSError."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return Stamp(status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_uid)
+
+
 def stamps(rules_dir: Path, templates_dir: Path) -> dict[str, Stamp]:
     """A stamp for each file that `read_written` would read, by its name there; nothing is opened.
 
@@ -105,10 +114,8 @@ def stamps(rules_dir: Path, templates_dir: Path) -> dict[str, Stamp]:
     ):
         with suppress(OSError):
             for name in _names(folder, pattern, is_part):
-                status = (folder / name).stat()
-                found[prefix + name] = Stamp(
-                    status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_uid
-                )
+                if (seen := stamp(folder / name)) is not None:
+                    found[prefix + name] = seen
     return found
 
 

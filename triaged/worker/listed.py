@@ -6,21 +6,10 @@ from pathlib import Path
 
 from triaged.errors import Problem
 from triaged.mail.donotanswer import DoNotAnswer, parse_list
+from triaged.written import Stamp, stamp
 
 FILE_NAME = "do-not-answer.txt"
 """In the folder of the rules."""
-
-
-Stamp = tuple[int, int, int]
-
-
-def stamp(path: Path) -> Stamp | None:
-    """What changes whenever the file is saved; None while there is none. Raises: OSError."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 class ListFile:

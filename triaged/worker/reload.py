@@ -19,11 +19,9 @@ from triaged.errors import ConfigError, TriagedError
 from triaged.log.read import Reader
 from triaged.log.rulesets import keep_rule_set, last_sets
 from triaged.worker import note, systemd
-from triaged.worker.listed import Stamp as FileStamp
-from triaged.worker.listed import stamp
 from triaged.worker.timers import TimerSurroundings
 from triaged.worker.triage import Loaded, TriageProcess
-from triaged.written import Stamp, Written, read_written, stamps
+from triaged.written import Stamp, Written, read_written, stamp, stamps
 
 PART = "rules"
 """What `triaged status` calls the set that decides."""
@@ -76,7 +74,7 @@ class Rules:
         self._asked, self._on_loaded = asked, on_loaded
         self._model_choice, self._model_seen = model_choice, _stamp(model_choice)
         self._request = request_path(around.log_path.parent)
-        self._request_seen: FileStamp | None = None
+        self._request_seen: Stamp | None = None
         self._looked: Mapping[str, Stamp] = {}
         self._read: Mapping[str, Stamp] = {}
         self._taken: Mapping[str, Stamp] = {}
@@ -233,7 +231,7 @@ class Rules:
                 self._request.unlink(missing_ok=True)
 
 
-def _stamp(path: Path) -> FileStamp | None:
+def _stamp(path: Path) -> Stamp | None:
     """None too where nothing can be known of it: then what is loaded goes on."""
     with suppress(OSError):
         return stamp(path)
