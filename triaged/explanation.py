@@ -17,7 +17,7 @@ from triaged.model import Evidence, Message
 from triaged.playbook import sought_by
 from triaged.replay import Remade, Replay
 from triaged.rules.facts import Facts
-from triaged.rules.grammar import DATES, NO_TEMPLATE, Rule, RuleSet
+from triaged.rules.grammar import DATES, NO_TEMPLATE, SINGLE, Rule, RuleSet
 from triaged.rules.match import look_at, met
 
 
@@ -289,8 +289,7 @@ def _gave(rule: Rule, remade: Remade) -> Iterator[str]:
 
 def _fields(rule: Rule, decision: Decision, *, had_its_turn: bool) -> Iterator[ToldField]:
     then = rule.then
-    single = ("priority", "acknowledge", "send", "call", "escalate", "assign", "file", "due")
-    named = [(name, str(value)) for name in single if (value := getattr(then, name)) is not None]
+    named = [(name, str(value)) for name in SINGLE if (value := getattr(then, name)) is not None]
     added = [*(("tag", value) for value in then.tags), *(("notify", value) for value in then.notify)]
     for name, value in named:
         field = next((each for each in decision.fields if each.field == name), None)

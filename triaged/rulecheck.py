@@ -16,6 +16,7 @@ from triaged.accounts.match import directory
 from triaged.again import decided_again, weighers_of
 from triaged.decide import hits
 from triaged.decision import Decision
+from triaged.errors import Problem
 from triaged.log.past import past_mails, past_rows
 from triaged.log.read import Reader
 from triaged.mail.donotanswer import DoNotAnswer
@@ -24,7 +25,7 @@ from triaged.playbook import Playbook
 from triaged.rules.facts import Hits
 from triaged.rules.grammar import WORDS, Condition, Key, Rule, plain
 from triaged.rules.implies import implies
-from triaged.rules.lint import NEUTRAL, Hint, by_line
+from triaged.rules.lint import NEUTRAL, by_line
 from triaged.rules.phrasing import listed
 from triaged.rules.places import Places, places_of
 from triaged.tomlfile import did_you_mean
@@ -83,7 +84,7 @@ class LogCheck:
     """mails: how many were looked at. hints: by file and line."""
 
     mails: int
-    hints: tuple[Hint, ...]
+    hints: tuple[Problem, ...]
 
 
 def check_log(path: Path, playbook: Playbook, *, since: datetime, progress: Progress) -> LogCheck:
@@ -161,7 +162,7 @@ def _meet(met: dict[What, _Met], key: What, mail: _Mail) -> None:
 # --- telling ----------------------------------------------------------------------------------------------------
 
 
-def _idle(seen: _Seen, rules: Sequence[Rule], places: Places) -> Iterator[Hint]:
+def _idle(seen: _Seen, rules: Sequence[Rule], places: Places) -> Iterator[Problem]:
     """Rules, and phrases of rules, that none of the mails met; one hint a rule."""
     if seen.mails < LEAST_MAILS:
         return
@@ -172,7 +173,7 @@ def _idle(seen: _Seen, rules: Sequence[Rule], places: Places) -> Iterator[Hint]:
             why = ""
             if len(sought) > 0 and all(each in missing for each in sought if each[0] == "when"):
                 why = "; none of its words is in any of them" if any(each[0] == "when" for each in sought) else ""
-            yield Hint(
+            yield Problem(
                 places.where(rule),
                 f"'{rule.name}' held for none of the last {seen.mails:,} mails{why}; is it still needed?",
             )
@@ -180,7 +181,7 @@ def _idle(seen: _Seen, rules: Sequence[Rule], places: Places) -> Iterator[Hint]:
             words = listed([value for _, _, value in missing])
             side, key, value = missing[0]
             where = places.where_words(rule, side, key, value) if key == "says" else places.where(rule, side, key)
-            yield Hint(
+            yield Problem(
                 where,
                 f"{len(missing)} of its {len(sought)} phrases were found in none of {seen.mails:,} mails: {words}",
             )
@@ -191,7 +192,7 @@ def _word_conditions(rule: Rule) -> Iterator[tuple[str, Condition]]:
         yield from ((side, each) for each in conditions if each.key in WORDS)
 
 
-def _conflicts(seen: _Seen, rules: Sequence[Rule], places: Places) -> Iterator[Hint]:
+def _conflicts(seen: _Seen, rules: Sequence[Rule], places: Places) -> Iterator[Problem]:
     """What a rule would set and others set before it, unless those are exceptions from it; a line a rule and field."""
     by_name = {rule.name: rule for rule in rules}
     overruled: dict[tuple[str, str, str], list[tuple[_Met, str, str]]] = {}
@@ -204,27 +205,27 @@ def _conflicts(seen: _Seen, rules: Sequence[Rule], places: Places) -> Iterator[H
             f"'{first}' ({by_name[first].source}) sets '{value}' for {_times(met)}"
             for met, first, value in firsts[:MOST_PAIRS]
         )
-        yield Hint(
+        yield Problem(
             places.where(by_name[second], "then", name),
             f"'{second}' would set {name} to '{other}', but rules that stand before it and hold too come first: "
             f"{told}. That is right if they are exceptions from it; if not, move '{second}' up",
         )
 
 
-def _answered(seen: _Seen) -> Iterator[Hint]:
+def _answered(seen: _Seen) -> Iterator[Problem]:
     kinds = {"complaint": "a complaint", "unsure": "not sure"}
     for (kind, template), met in seen.answered.items():
-        yield Hint(
+        yield Problem(
             f"templates/{template}.txt",
             f"{_times(met)} would be answered by machine with '{template}', though it is {kinds[kind]}; "
             'write then.send = "approve" where a person is to see it first',
         )
 
 
-def _silenced(seen: _Seen, rules: Sequence[Rule], places: Places) -> Iterator[Hint]:
+def _silenced(seen: _Seen, rules: Sequence[Rule], places: Places) -> Iterator[Problem]:
     by_name = {rule.name: rule for rule in rules}
     for (name, phrase, refused), met in sorted(seen.silenced.items(), key=lambda each: -each[1].count)[:MOST_PAIRS]:
-        yield Hint(
+        yield Problem(
             places.where_words(by_name[name], "unless", "says", refused),
             f"'{name}' does not hold for {_times(met)}: it says '{phrase}', but also '{refused}' in another place, and "
             "unless.says refuses the whole mail; is that meant?",
@@ -235,7 +236,7 @@ def _times(met: _Met) -> str:
     return str(met.mail) if met.count == 1 else f"{met.count:,} mails, such as {met.mail}"
 
 
-def _unknown_accounts(rules: Sequence[Rule], accounts: Sequence[Account], places: Places) -> Iterator[Hint]:
+def _unknown_accounts(rules: Sequence[Rule], accounts: Sequence[Account], places: Places) -> Iterator[Problem]:
     """Accounts and tiers that rules name and no account has; nothing where there are no accounts yet."""
     there = {
         "account": {"*", "none", *(plain(each.account_id) for each in accounts)},
@@ -249,7 +250,7 @@ def _unknown_accounts(rules: Sequence[Rule], accounts: Sequence[Account], places
                     known = sorted(there[each.key] - {"*", "none"})
                     near = did_you_mean(unknown[0], known) if len(unknown) == 1 else ""
                     what = "account is called" if each.key == "account" else "account is of the tier"
-                    yield Hint(
+                    yield Problem(
                         places.where(rule, side, each.key),
                         f"no {what} {listed(unknown)}{near or '; triaged accounts list shows those there are'}",
                     )

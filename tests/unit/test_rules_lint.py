@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import triaged.rules
+from triaged.errors import Problem
 from triaged.rules.implies import always_holds, implies
-from triaged.rules.lint import Hint, lint
+from triaged.rules.lint import lint
 from triaged.rules.load import parse_rules
 from triaged.written import rule_files
 
@@ -32,7 +33,7 @@ def rule(name: str, body: str, *, because: str = "b") -> str:
     return f'[[rule]]\nname = "{name}"\n{reason}{body}\n'
 
 
-def hints(*rules: str, files: dict[str, bytes] | None = None) -> list[Hint]:
+def hints(*rules: str, files: dict[str, bytes] | None = None) -> list[Problem]:
     """Of these rules in a.toml; what is there besides gives none itself."""
     written = {"a.toml": "".join(rules).encode(), "z.toml": ALL_TEMPLATES.encode(), **(files or {})}
     loaded = parse_rules(written, templates=TEMPLATES, people=PEOPLE, mailboxes=MAILBOXES)

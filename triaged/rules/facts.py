@@ -125,7 +125,7 @@ def _category(condition: Condition, facts: Facts, _rule: Rule) -> tuple[str, boo
 
 def _score(condition: Condition, facts: Facts, rule: Rule) -> tuple[str, bool]:
     asked = _asked(facts, rule)
-    holds = any(_within(each.score, bound) for bound in condition.values for each in asked)
+    holds = any(within(each.score, bound) for bound in condition.values for each in asked)
     return ", ".join(f"{each.category} {each.score:.2f}" for each in asked) or "no score", holds
 
 
@@ -173,7 +173,7 @@ def _contract_ends_within(condition: Condition, facts: Facts, _rule: Rule) -> tu
 
 
 def _open_items(condition: Condition, facts: Facts, _rule: Rule) -> tuple[str, bool]:
-    return str(facts.open_items), any(_within(facts.open_items, bound) for bound in condition.values)
+    return str(facts.open_items), any(within(facts.open_items, bound) for bound in condition.values)
 
 
 def _received(condition: Condition, facts: Facts, _rule: Rule) -> tuple[str, bool]:
@@ -258,7 +258,7 @@ def _signal(condition: Condition, facts: Facts, _rule: Rule) -> tuple[str, bool]
 
 
 def _risk(condition: Condition, facts: Facts, _rule: Rule) -> tuple[str, bool]:
-    return f"{facts.risk.score:.2f}", any(_within(facts.risk.score, bound) for bound in condition.values)
+    return f"{facts.risk.score:.2f}", any(within(facts.risk.score, bound) for bound in condition.values)
 
 
 CHECKS: Mapping[str, Check] = {
@@ -330,9 +330,10 @@ def _asked(facts: Facts, rule: Rule) -> tuple[CategoryScore, ...]:
     return tuple(each for each in facts.verdict.scores if each.category in named) or facts.verdict.scores[:1]
 
 
-def _within(score: float, bound: str) -> bool:
-    sign, number = bound.split(" ")
-    return _SIGNS[sign](score, float(number))
+def within(number: float, bound: str) -> bool:
+    """Whether a number meets a bound as conditions hold it: `>= 0.8`."""
+    sign, limit = bound.split(" ")
+    return _SIGNS[sign](number, float(limit))
 
 
 _SIGNS: Mapping[str, Callable[[float, float], bool]] = {">=": ge, ">": gt, "<=": le, "<": lt, "=": eq}

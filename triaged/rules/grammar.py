@@ -158,6 +158,10 @@ class Then:
     stop: bool = False
 
 
+SINGLE = ("priority", "acknowledge", "send", "call", "escalate", "assign", "file", "due")
+"""Fields of `Then` that the first rule sets; what the others name adds up over all rules."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One `[[rule]]`. source: `file:line`; suggests: (category, weight 0..1); signals: (signal, weight 0..1)."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from triaged.rules.facts import glob
+from triaged.rules.facts import glob, within
 from triaged.rules.grammar import Condition, Rule
 
 _SAME_CATEGORY = frozenset({"score", "sure"})
@@ -65,7 +65,7 @@ def _needs_account(condition: Condition) -> bool:
     if condition.key == "account":
         return "none" not in condition.values
     if condition.key == "open_items":
-        return not any(_holds(value, 0) for value in condition.values)
+        return not any(within(0, value) for value in condition.values)
     return condition.key in _KNOWN_ACCOUNT
 
 
@@ -115,7 +115,7 @@ def _bound(narrow: str, wide: str) -> bool:
     """`>= 0.8` lies within `>= 0.5` and `> 0.7`."""
     (sign, number), (wide_sign, wide_number) = _read(narrow), _read(wide)
     if sign == "=":
-        return _holds(wide, number)
+        return within(number, wide)
     if wide_sign == "=" or sign[0] != wide_sign[0]:
         return False
     if number == wide_number:
@@ -128,17 +128,6 @@ def _read(bound: str) -> tuple[str, float]:
     return sign, float(number)
 
 
-def _holds(bound: str, number: float) -> bool:
-    sign, limit = _read(bound)
-    return {
-        ">=": number >= limit,
-        ">": number > limit,
-        "<=": number <= limit,
-        "<": number < limit,
-        "=": number == limit,
-    }[sign]
-
-
 def always_holds(key: str, bounds: Sequence[str]) -> bool:
     """Whether any number that a mail can have meets one of the bounds. key: `score`, `risk` or `open_items`."""
     top = 1.0 if key in ("score", "risk") else 10_000.0
@@ -146,7 +135,7 @@ def always_holds(key: str, bounds: Sequence[str]) -> bool:
     tried = {0.0, top, *limits} | {limit + step for limit in limits for step in (-1e-9, 1e-9)}
     tried |= {limit + step for limit in limits for step in (-1, 1)} if key == "open_items" else set()
     possible = {each for each in tried if 0 <= each <= top and (key != "open_items" or each == int(each))}
-    return all(any(_holds(bound, number) for bound in bounds) for number in possible)
+    return all(any(within(number, bound) for bound in bounds) for number in possible)
 
 
 def never_holds(key: str, bounds: Sequence[str]) -> bool:

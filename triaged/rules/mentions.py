@@ -16,7 +16,7 @@ from itertools import islice
 from babel import Locale
 
 from triaged.rules.money import LANGUAGES, MOST_CHARACTERS, MOST_MENTIONS, Amount, amounts
-from triaged.rules.spellings import one_of, spellings
+from triaged.rules.spellings import alternation, spellings
 
 __all__ = ["Amount", "DateMention", "amounts", "dates"]
 
@@ -155,15 +155,15 @@ def _words(language: str) -> _Words:
     languages = LANGUAGES if language == "" else (language,)
     months, weekdays = _months(languages), _weekdays(languages)
     near = {form: n for each in languages for word, n in _NEAR[each].items() for form in spellings(word)}
-    month_end: _Form = (_month_end_pattern(one_of(months), languages), _month_end)
-    weekday: _Form = (_weekday_pattern(one_of(weekdays), one_of(months)), _weekday)
+    month_end: _Form = (_month_end_pattern(alternation(months), languages), _month_end)
+    weekday: _Form = (_weekday_pattern(alternation(weekdays), alternation(months)), _weekday)
     starts = dict.fromkeys(_END_STARTS, month_end) | dict.fromkeys(weekdays, weekday)
-    near_form = (re.compile(rf"(?<![\w-])(?P<near>{one_of(near)})(?!\w)", re.IGNORECASE), _near_day)
+    near_form = (re.compile(rf"(?<![\w-])(?P<near>{alternation(near)})(?!\w)", re.IGNORECASE), _near_day)
     starts |= {_WORD.findall(word)[0]: near_form for word in near}
     if "en" in languages:
         english = _months(("en",))
-        starts |= dict.fromkeys(english, (_month_day_pattern(one_of(english)), _day_and_month))
-    return _Words(languages, months, weekdays, near, _day_month_pattern(one_of(months)), starts)
+        starts |= dict.fromkeys(english, (_month_day_pattern(alternation(english)), _day_and_month))
+    return _Words(languages, months, weekdays, near, _day_month_pattern(alternation(months)), starts)
 
 
 def _day_month_pattern(month: str) -> re.Pattern[str]:

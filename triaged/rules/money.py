@@ -14,7 +14,7 @@ from itertools import islice
 
 from babel.numbers import get_currency_name
 
-from triaged.rules.spellings import one_of, spellings
+from triaged.rules.spellings import alternation, spellings
 
 MOST_CHARACTERS = 100_000
 """What lies behind is not read."""
@@ -70,7 +70,9 @@ _NUMBER = (
     r"|\d{1,12}(?:[.,]\d{1,6})?(?!\d))(?![.,]\d)"
 )
 _FIND_NUMBER = re.compile(rf"(?<!\d)(?<!\d[.,'’:/]){_NUMBER}")
-_TIMES_WORDS = rf"(?:(?:mio|mrd|tsd|mln)\.?|(?:{one_of(each for each in _TIMES if each != 't')})|t(?=\s?(?:€|EUR)))"
+_TIMES_WORDS = (
+    rf"(?:(?:mio|mrd|tsd|mln)\.?|(?:{alternation(each for each in _TIMES if each != 't')})|t(?=\s?(?:€|EUR)))"
+)
 _TIMES_AFTER = re.compile(
     rf"(?P<closed>[.,][-–—]{{1,2}}(?![\d]))?(?:(?:{_GAP}-?|{_GAP}\n)(?P<times>{_TIMES_WORDS})(?:(?!\w)|(?=EUR|USD|CHF|GBP)))?",
     re.IGNORECASE,
@@ -104,7 +106,7 @@ def _currency_after() -> re.Pattern[str]:
     return re.compile(
         rf"(?>{_GAP}(?:\r?\n(?!\W{{0,2}}\w{{1,8}}\W{{0,2}}\d))?-?(?:de\s|d['’])?)(?:(?P<sign>[{''.join(_SIGNS)}])"
         rf"|(?P<dollar>US|C|CAN?|AU?|NZ|HK|MX)?\$(?!\s?\d)|(?P<code>{'|'.join(_CODES)})(?![^\W\d_])"
-        rf"|(?=[^\W\d_])(?i:(?P<word>{one_of(_currency_words())})(?!\w)(?!(?<=pounds)\s(?:of|per)\b)))"
+        rf"|(?=[^\W\d_])(?i:(?P<word>{alternation(_currency_words())})(?!\w)(?!(?<=pounds)\s(?:of|per)\b)))"
     )
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 
 
-def one_of(words: Iterable[str]) -> str:
+def alternation(words: Iterable[str]) -> str:
     """An alternation for a pattern: every spelling of every word, the longest first."""
     spelled = {form for word in words for form in spellings(word)}
     return "|".join(re.escape(form).replace(r"\ ", r"\s{1,2}") for form in sorted(spelled, key=lambda w: (-len(w), w)))
