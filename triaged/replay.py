@@ -24,7 +24,7 @@ from triaged.loading import assembled, secret_path, text_id
 from triaged.log.encode import DECISION, EFFECT
 from triaged.log.read import Reader
 from triaged.log.rows import EffectRow
-from triaged.log.rulesets import calibration, rule_set, settings_text
+from triaged.log.rulesets import calibrations, rule_set, settings_text
 from triaged.log.undo import taken_out
 from triaged.model import Locator, Message
 from triaged.playbook import Background, Playbook
@@ -130,7 +130,7 @@ def kept_playbooks(reader: Reader, config: Config) -> PlaybookOf:
     @lru_cache(maxsize=KEPT_PLAYBOOKS)
     def playbook_of(rules_id: str, settings_id: str, model_id: str) -> Playbook | str:
         written, settings = rule_set(reader, rules_id), settings_text(reader, settings_id)
-        fits = calibration(reader, model_id)
+        fits = calibrations(reader).get(model_id)
         if written is None or settings is None or fits is None:
             kept = {"rule set": written, "configuration": settings, "model's calibration": fits}
             return (

@@ -44,9 +44,9 @@ class TomlFile:
         return self.name
 
 
-def read_toml(path: Path, *, name: str | None = None) -> TomlFile:
-    """Read a TOML file; `name` defaults to the path as given. Raises: ConfigError."""
-    name = name or str(path)
+def read_toml(path: Path) -> TomlFile:
+    """Read a TOML file; its name is the path as given. Raises: ConfigError."""
+    name = str(path)
     try:
         octets = path.read_bytes()
     except FileNotFoundError:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triaged.rules.mentions import Amount, DateMention, amounts, dates
-from triaged.rules.money import MOST_CHARACTERS, MOST_MENTIONS
+from triaged.rules.dates import DateMention, dates
+from triaged.rules.money import MOST_CHARACTERS, MOST_MENTIONS, Amount, amounts
 
 RECEIVED = date(2026, 11, 16)
 """A Monday."""

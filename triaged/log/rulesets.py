@@ -78,14 +78,8 @@ def settings_text(reader: Reader, settings_id: str) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-def calibration(reader: Reader, model_id: str) -> Calibration | None:
-    """The calibration of a model that decided; None when it was not kept."""
-    rows = reader.select("SELECT told FROM setting WHERE id = ? AND kind = 'calibration'", (model_id,))
-    return CALIBRATION.validate_json(rows[0][0]) if rows else None
-
-
 def calibrations(reader: Reader) -> dict[str, Calibration]:
-    """Those of all models that have decided, by the model's id."""
+    """Those of all models that have decided, as far as they were kept, by the model's id."""
     rows = reader.select("SELECT id, told FROM setting WHERE kind = 'calibration'")
     return {row[0]: CALIBRATION.validate_json(row[1]) for row in rows}
 

@@ -9,8 +9,9 @@ from functools import lru_cache
 from operator import eq, ge, gt, le, lt
 
 from triaged.model import Account, Address, CategoryScore, Message, Risk, Verdict
+from triaged.rules.dates import dates
 from triaged.rules.grammar import OTHER, WEEKDAYS, Condition, Key, Rule, plain
-from triaged.rules.mentions import amounts, dates
+from triaged.rules.money import amounts
 
 MOST_SHOWN = 5
 """Values or names shown in a trace; the rule file holds the rest."""

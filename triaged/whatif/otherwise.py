@@ -80,11 +80,10 @@ def effect_on_past(
     since: datetime,
     said: Mapping[int, tuple[str, ...]],
     progress: Progress,
-    listed: DoNotAnswer = DoNotAnswer(),  # noqa: B008 - frozen
 ) -> Changes:
     """The mails that another model would put elsewhere, by the same rules; see `decided_otherwise`."""
     would = dataclasses.replace(playbook, model=other)
-    found = decided_otherwise(path, playbook, would, since=since, said=said, progress=progress, listed=listed)
+    found = decided_otherwise(path, playbook, would, since=since, said=said, progress=progress)
     return dataclasses.replace(found, changes=tuple(each for each in found.changes if each.was != each.would))
 
 

@@ -1,4 +1,4 @@
-"""Text in, the amounts of money and the calendar days that it names out, in English, German, French and Spanish.
+"""Text in, the calendar days that it names out, as English, German, French and Spanish write them.
 
 Patterns are bounded in length and few of their finds are looked at, so time is linear in the text.
 """
@@ -15,10 +15,8 @@ from itertools import islice
 
 from babel import Locale
 
-from triaged.rules.money import LANGUAGES, MOST_CHARACTERS, MOST_MENTIONS, Amount, amounts
+from triaged.rules.money import LANGUAGES, MOST_CHARACTERS, MOST_MENTIONS
 from triaged.rules.spellings import alternation, spellings
-
-__all__ = ["Amount", "DateMention", "amounts", "dates"]
 
 MOST_LOOKED_AT = 1_000
 """Finds of one kind that are looked at more closely."""
