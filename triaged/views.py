@@ -27,7 +27,7 @@ def moment(value: datetime | None) -> str | None:
 
 
 def problem_view(kind: str, problem: Problem) -> dict[str, Any]:
-    """What `triaged rules check --json` prints for an error or a hint. kind: `error` or `hint`."""
+    """What `triaged rules check --json` and `triaged templates check --json` print. kind: `error` or `hint`."""
     name, _, line = problem.where.rpartition(":")
     has_line = name != "" and line.isdigit()
     return {

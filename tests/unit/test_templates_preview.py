@@ -257,10 +257,10 @@ def test_check_of_a_site(tmp_path: Path) -> None:
     assert lines[1].startswith("✗ request.txt:1: there is no variable 'reff' here")
     assert any(line.startswith("! own.docx: is not read") for line in lines)
     assert any(line.startswith("! own.txt: no rule names it") for line in lines)
-    assert lines[-1].startswith("24 files, read as ")
+    assert lines[-1].startswith("28 files, read as ")
     done = CliRunner().invoke(cli.app, [*given, "--json"])
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert (done.exit_code, found[0]["where"], found[0]["hint"]) == (2, "own.txt:3", False)
+    assert (done.exit_code, found[0]["where"], found[0]["kind"]) == (2, "own.txt:3", "error")
     (tmp_path / "rules/handling.toml").write_text("[[rule]]\nnam = 1\n", encoding="utf-8")
     done = CliRunner().invoke(cli.app, given)
     assert "! rules: cannot be read, so it is not known which templates they name" in done.stdout

@@ -128,6 +128,14 @@ def moment_of(text: str, *, zone: str, now: datetime) -> datetime:
     return found.astimezone(UTC)
 
 
+def write_page(file: Path, html: str) -> None:
+    """Write an HTML page; where that fails the command ends."""
+    try:
+        file.write_text(html, encoding="utf-8")
+    except OSError as error:
+        fail(f"the page cannot be written: {error}")
+
+
 def log_to_stderr(level: str) -> None:
     """Have log lines go to standard error, where journald takes them."""
     logging.basicConfig(

@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from triaged import shipped, terminal, views
 from triaged.classify.evaluate import Row
-from triaged.cli.common import ConfigOption, JsonOption, app, config_of, config_or_shipped, fail
+from triaged.cli.common import ConfigOption, JsonOption, app, config_of, config_or_shipped, fail, write_page
 from triaged.cli.models import Asked, train_from_log
 from triaged.errors import ConfigError, Problem
 
@@ -115,10 +115,7 @@ def evaluate(
         told = intervals(rows, verdicts, seed=seed, progress=lambda count: bar.advance(drawing, count))
     report = replace(measure(rows, judge=lambda _rows: verdicts, elapsed_s=elapsed_s), intervals=told)
     if html is not None:
-        try:
-            html.write_text(scorecard.page(report, name=file.name, model=playbook.model.model_id), encoding="utf-8")
-        except OSError as error:
-            fail(f"the page cannot be written: {error}")
+        write_page(html, scorecard.page(report, name=file.name, model=playbook.model.model_id))
     if as_json:
         print(views.line(report.as_dict()))  # noqa: T201
         return

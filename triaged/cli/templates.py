@@ -24,6 +24,7 @@ from triaged.cli.common import (
     fail,
     reader_of,
     row_of,
+    write_page,
 )
 from triaged.decision import Acknowledge
 from triaged.errors import ConfigError, Permanent, Problem
@@ -69,8 +70,9 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     )
     hints = (*proof.hints, *more)
     if as_json:
-        for each, is_hint in (*((each, False) for each in proof.problems), *((each, True) for each in hints)):
-            print(views.line({"where": each.where, "what": each.what, "hint": is_hint}))  # noqa: T201
+        for kind, problems in (("error", proof.problems), ("hint", hints)):
+            for each in problems:
+                print(views.line(views.problem_view(kind, each)))  # noqa: T201
     else:
         _print_proof(terminal.console(), proof, hints, files=len(written.templates))
     if len(proof.problems) > 0:
@@ -104,10 +106,7 @@ def preview(
         shown, said = _made_up(config_or_shipped(config), name, language or ""), ["The values are made up."]
         objects = [previews.view(each) for each in shown]
     if html is not None:
-        try:
-            html.write_text(previews.page(shown, title="What would be sent", said=said), encoding="utf-8")
-        except OSError as error:
-            fail(f"the page cannot be written: {error}")
+        write_page(html, previews.page(shown, title="What would be sent", said=said))
     if as_json:
         for told in objects:
             print(views.line(told))  # noqa: T201

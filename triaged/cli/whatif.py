@@ -13,7 +13,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged import terminal, views
-from triaged.cli.common import WRONG, ConfigOption, JsonOption, config_of, fail, progress_bar, reader_of, span_of
+from triaged.cli.common import (
+    WRONG,
+    ConfigOption,
+    JsonOption,
+    config_of,
+    progress_bar,
+    reader_of,
+    span_of,
+    write_page,
+)
 from triaged.cli.rules import rules_app
 from triaged.cli.rulesets import kept_set
 from triaged.errors import ConfigError, Problem
@@ -71,10 +80,7 @@ def rules_whatif(
     broken = tuple(failing(would, files=would.written.rules))
     told, zone = answer(was, would, found, since=begin, broken=broken), loaded.hours.timezone
     if html is not None:
-        try:
-            html.write_text(page(told, zone=zone), encoding="utf-8")
-        except OSError as error:
-            fail(f"the page cannot be written: {error}")
+        write_page(html, page(told, zone=zone))
     if as_json:
         print(views.line(told.as_dict()))  # noqa: T201
     else:
