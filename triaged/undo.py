@@ -91,6 +91,7 @@ class Plan:
     add: tuple[Planned, ...]
     sent: tuple[Sent, ...]
     stays: tuple[str, ...]
+    is_busy: bool = False
 
     @property
     def changes(self) -> bool:
@@ -186,6 +187,10 @@ def plan(case: Compared, standing: Standing) -> Plan | None:
     was, now = (", ".join(each.tags) or "none" for each in (case.again, case.without))
     effects = _Effects(case, {entry.key: entry for entry in standing.effects})
     effects.settle()
+    if (
+        len(effects.busy) > 0
+    ):  # it may fail and be owed again: once the decision is another, nobody would come back to it
+        return Plan(case, {}, {}, "", (), (), (), tuple(effects.busy), is_busy=True)
     made = Plan(
         case,
         columns,
@@ -204,7 +209,7 @@ def change_of(case: Compared) -> PlanOf:
 
     def change(standing: Standing) -> Change | None:
         made = plan(case, standing)
-        return made.as_change() if made is not None else None
+        return made.as_change() if made is not None and not made.is_busy else None
 
     return change
 
@@ -259,6 +264,7 @@ class _Effects:
     add: list[Planned] = dataclasses.field(default_factory=list)
     sent: list[Sent] = dataclasses.field(default_factory=list)
     stays: list[str] = dataclasses.field(default_factory=list)
+    busy: list[str] = dataclasses.field(default_factory=list)
 
     def settle(self) -> None:
         """What was planned with the rule beside what would have been without it."""
@@ -283,7 +289,7 @@ class _Effects:
             self.drop.append(entry)
             self.add += [other] if other is not None else []
         elif entry.state == "doing":
-            self.stays.append(f"the {NAMES[entry.kind]} is being done this moment; run this again")
+            self.busy.append(f"the {NAMES[entry.kind]} is being done this moment; run this again")
         elif entry.state == "person":
             self.stays.append(
                 f"the {NAMES[entry.kind]} went wrong and waits for a person: triaged drop {self.case.row}"

@@ -418,10 +418,17 @@ def test_what_a_person_dropped_stays_dropped(log: Log, reader: Reader, playbook:
 def test_what_is_being_done_is_left_alone_until_it_is_done(log: Log, reader: Reader, playbook: Playbook) -> None:
     row = record(log, playbook, mail(RED))
     with log.transaction():
-        assert log.claim("mailbox:desk", now=NOW) is not None
+        claimed = log.claim("mailbox:desk", now=NOW)
+        assert claimed is not None
     made = the_plan(reader, playbook)
-    assert "the move to a folder is being done this moment; run this again" in made.stays
-    assert ("file", "doing") in states(reader, row)
+    assert made.stays == ("the move to a folder is being done this moment; run this again",)
+    assert not made.changes
+    assert take_back(log, reader, playbook)[1] == 0
+    with log.transaction():  # the server was away, and it is owed again
+        log.put_off(claimed, until=NOW, why="busy", now=NOW)
+    assert take_back(log, reader, playbook)[1] == 1
+    assert ("file", "owed") not in states(reader, row)
+    assert ("ack", "owed") not in states(reader, row)
 
 
 def test_a_decision_that_comes_out_otherwise_today_is_not_guessed(log: Log, reader: Reader, playbook: Playbook) -> None:
@@ -616,6 +623,23 @@ def test_what_changed_since_the_undo_stays_when_it_is_undone(log: Log, reader: R
     assert "priority was changed since" in told
     assert "the acknowledgement is done" in told
     assert (reader.row(row).priority, reader.row(row).assigned) == ("high", "marek")  # type: ignore[union-attr]
+
+
+def test_while_the_mail_is_being_moved_back_the_undo_is_not_undone(
+    log: Log, reader: Reader, playbook: Playbook
+) -> None:
+    row = record(log, playbook, mail(RED))
+    do(log, "mailbox:desk", "moved to Urgent")
+    undo, _ = take_back(log, reader, playbook)
+    with log.transaction():
+        claimed = log.claim("mailbox:desk", now=NOW + timedelta(days=1))
+        assert claimed is not None
+    assert back(log, reader, undo) == {row: "the move back is being done this moment; run this again"}
+    with log.transaction():
+        log.finish(claimed, Outcome("moved to inbox"), now=NOW)
+    assert back(log, reader, undo) == {row: ""}
+    assert states(reader, row)[-1] == ("refile", "owed")  # into Urgent again
+    assert logged.undo_of(reader, undo).undone is not None  # type: ignore[union-attr]
 
 
 def test_what_was_looked_at_before_the_undo_is_not_done_twice(log: Log, reader: Reader, playbook: Playbook) -> None:

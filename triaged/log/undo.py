@@ -307,22 +307,26 @@ def _set(log: Log, message: int, columns: Columns) -> None:
 def bring_back(log: Log, undo: int, message: int, *, who: str, now: datetime) -> str:
     """Put one mail as it was before the undo, in so far as it is as the undo left it; returns what stays, in words.
 
-    What was owed then is held: a person decides whether it may leave so late. Done twice: nothing more.
+    What was owed then is held: a person decides whether it may leave so late. While something that the undo planned is
+    being done, nothing is changed. Done twice: nothing more.
     Raises: Gone (the undo has no such mail).
     """
-    row = log.db.execute(
+    item = log.db.execute(
         "SELECT decided, was, now, effects, undone_at FROM undo_item WHERE undo = ? AND message = ?", (undo, message)
     ).fetchone()
-    if row is None:
+    if item is None:
         raise Gone(f"undo {undo} did not change mail {message}")
     found = standing(_select(log), message)
-    if row[4] is not None or found is None:
+    if item[4] is not None or found is None:
         return ""
-    decided, was, left, effects = row[0], json.loads(row[1]), json.loads(row[2]), json.loads(row[3])
+    decided, was, left, effects = item[0], json.loads(item[1]), json.loads(item[2]), json.loads(item[3])
+    rows = {each.id: each for each in found.effects}
+    if busy := [rows[number] for number in effects["added"] if rows[number].state == "doing"]:
+        return "; ".join(f"the {NAMES[each.kind]} is being done this moment; run this again" for each in busy)
     stays = [name for name in left if found.columns[name] != left[name] or (found.by_person and name in _SAID)]
     _set(log, message, {name: value for name, value in was.items() if name not in stays})
     words = [f"{WORDS[name]} was changed since" for name in stays if name in WORDS]
-    words += _effects_back(log, undo, message, effects, {each.id: each for each in found.effects}, now=now)
+    words += _effects_back(log, undo, message, effects, rows, now=now)
     if found.decision == decided:
         _decision_back(log, message, decided)
     else:
@@ -426,7 +430,11 @@ def bring_all_back(
         if not go_on(len(batch)):
             return stays
     with log.transaction():
-        log.db.execute("UPDATE undo SET undone_at = ?, undone_by = ? WHERE id = ?", (to_ms(now), who, undo))
+        log.db.execute(
+            "UPDATE undo SET undone_at = ?, undone_by = ? WHERE id = ? AND NOT EXISTS "
+            "(SELECT 1 FROM undo_item WHERE undo_item.undo = undo.id AND undo_item.undone_at IS NULL)",
+            (to_ms(now), who, undo),
+        )
     return stays
 
 
