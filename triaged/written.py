@@ -142,7 +142,11 @@ def _read(folder: Path, pattern: str, is_part: Callable[[str], bool]) -> dict[st
     files, problems = dict[str, bytes](), list[Problem]()
     for name in names:
         try:
+            name.encode()
             files[name] = (folder / name).read_bytes()
+        except UnicodeEncodeError:
+            shown = os.fsencode(name).decode("utf-8", "replace")
+            problems.append(Problem(shown, "has a name with letters that are no UTF-8; give it another name"))
         except OSError as error:
             problems.append(Problem(name, f"cannot be read: {error.strerror}"))
     if len(problems) > 0:
@@ -235,8 +239,9 @@ def _make_folder(folder: Path) -> None:
 
 
 def _make_alike(path: Path, like: os.stat_result, *, rights: int) -> None:
-    with suppress(PermissionError):  # only root gives files away
-        os.chown(path, like.st_uid, like.st_gid)
+    for owner in (-1, like.st_uid):  # only root gives files away, but the worker may read by its group alone
+        with suppress(PermissionError):
+            os.chown(path, owner, like.st_gid)
     path.chmod(stat.S_IMODE(like.st_mode) & rights)
 
 

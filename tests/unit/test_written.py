@@ -79,6 +79,38 @@ def test_owner_and_rights_stay_and_new_files_have_those_of_their_folder(folders:
         assert [(each.st_uid, each.st_gid) for each in found.values()] == [(4321, 4322), *[(4323, 4324)] * 3]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_who_may_not_give_a_file_away_still_gives_it_its_group(folders: tuple[Path, Path]) -> None:
+    """Or the worker, which reads it by its group, cannot read what was laid back."""
+    rules, templates = folders
+    there, here = read_written(*folders), folders[0].parent
+    for path in (*here.parents, here, *here.rglob("*")):
+        if str(path).startswith(str(here)) or "pytest" in path.name:
+            path.chmod(0o777)
+    os.chown(rules / "a.toml", 4321, 4322)
+    (rules / "a.toml").chmod(0o640)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.setgroups([4322])
+            os.setgid(4330)
+            os.setuid(4330)
+            lay_back(Written.of(FILES), rules, templates, there=there, aside=ASIDE)
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    found = (rules / "a.toml").stat()
+    assert (found.st_uid, found.st_gid, oct(found.st_mode & 0o777)) == (4330, 4322, "0o640")
+
+
+def test_a_name_that_is_no_utf8_is_a_problem_like_any_other(folders: tuple[Path, Path]) -> None:
+    (Path(os.fsdecode(os.fsencode(folders[0]) + b"/K\xfcndigung.toml"))).write_text("")
+    with pytest.raises(ConfigError, match="no UTF-8; give it another name"):
+        read_written(*folders)
+
+
 def test_a_link_is_followed(folders: tuple[Path, Path], tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.toml"
     (folders[0] / "a.toml").rename(elsewhere)
