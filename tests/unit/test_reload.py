@@ -20,15 +20,16 @@ from tests.desk import NOW, lay_out_site, mail, raw
 from triaged.errors import ConfigError
 from triaged.loading import build_playbook, folders_of, list_path, written_of
 from triaged.log.read import HealthRow, Reader
-from triaged.log.rulesets import Use, keep_rule_set, last_use, uses
+from triaged.log.rulesets import Use, keep_rule_set, last_use, rule_set, uses
 from triaged.log.store import Log
+from triaged.playbook import Playbook
 from triaged.settings import Config
 from triaged.shelf import SHIPPED, use, use_path
 from triaged.wire import log_path
 from triaged.worker.beats import Beats
 from triaged.worker.reload import PART, WATCH, Request, Rules, ask, request_path
 from triaged.worker.timers import TimerSurroundings
-from triaged.worker.triage import Limits, Loaded, Triaged, TriageProcess, keep_loaded
+from triaged.worker.triage import Build, Limits, Loaded, Triaged, TriageProcess, keep_loaded
 from triaged.worker.writer import Writer
 from triaged.written import Written
 
@@ -47,6 +48,7 @@ class Bench:
 
     config: Config
     writer: Writer
+    build: Build
     stop: Event = field(default_factory=Event)
     asked: Event = field(default_factory=Event)
     beats: Beats = field(default_factory=Beats)
@@ -69,7 +71,7 @@ class Bench:
 
     def _process(self) -> TriageProcess:
         return TriageProcess(
-            build=partial(build_playbook, self.config),
+            build=self.build,
             list_path=list_path(self.config),
             log_path=log_path(self.config),
             limits=Limits(timeout_s=20, memory_mb=2000),
@@ -130,13 +132,13 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 
 @contextmanager
-def running(config: Config) -> Iterator[Bench]:
+def running(config: Config, *, build: Build | None = None) -> Iterator[Bench]:
     """Started, with the thread that looks at the folders."""
     writer = Writer(log_path(config), beats=Beats())
     threads = [Thread(target=writer.run)]
     threads[0].start()
     writer.opened.result()
-    bench = Bench(config, writer)
+    bench = Bench(config, writer, build or partial(build_playbook, config))
     try:
         bench.rules.start()
         threads.append(Thread(target=bench.rules.run))
@@ -283,6 +285,59 @@ def is_held(process: TriageProcess) -> bool:
         process._asking.release()
         return False
     return True
+
+
+def test_what_the_log_could_not_hold_is_told_once_more(config: Config) -> None:
+    """A full disk, here a trigger: decisions must not name a set that nobody can look up."""
+    with running(config) as bench:
+        bench.writer.submit(
+            lambda rows: rows.db.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON rule_set BEGIN SELECT RAISE(ABORT, 'full'); END"
+            )
+        ).result()
+        fresh = bench.save(OWN)
+        wait_for(lambda: bench.decides() == (fresh, fresh), "it decides, whatever the log holds")
+        assert bench.in_use() != fresh
+        bench.writer.submit(lambda rows: rows.db.execute("DROP TRIGGER full")).result()
+        wait_for(bench.is_taken(fresh), "the log holds it once it can")
+        assert bench.read(partial(rule_set, rules_id=fresh)) is not None
+
+
+def test_files_that_loading_stumbles_over_are_a_mistake_too(config: Config) -> None:
+    """Whatever they make us do wrong, what decided before goes on, also after a restart."""
+    with running(config) as bench:
+        good = bench.save(OWN)
+        wait_for(bench.is_taken(good), "a good edit is taken")
+    bench.save(OTHER)
+    for how, words in ((_stumble, "a fault of ours: RuntimeError"), (_die, "did not load it")):
+        with running(config, build=partial(how, config, good)) as bench:
+            assert words in bench.part().detail
+            assert bench.decides() == (good, good)
+
+
+def _stumble(config: Config, good: str, *, written: Written | None) -> Playbook:
+    if written is None or written.id != good:
+        raise RuntimeError
+    return build_playbook(config, written=written)
+
+
+def _die(config: Config, good: str, *, written: Written | None) -> Playbook:
+    if written is None or written.id != good:
+        os._exit(9)
+    return build_playbook(config, written=written)
+
+
+def test_a_name_that_is_no_utf8_is_a_mistake_too(config: Config) -> None:
+    with running(config) as bench:
+        first = bench.in_use()
+        odd = Path(os.fsdecode(os.fsencode(config.base) + b"/rules/K\xfcndigung.toml"))
+        odd.write_text(OWN, encoding="utf-8")
+        wait_for(bench.is_refused("no UTF-8"), "it is trouble")
+        assert bench.decides() == (first, first)
+    with running(config) as bench:
+        assert bench.decides() == (first, first)
+        odd.rename(config.base / "rules/own.toml")
+        wait_for(lambda: bench.part().state == "ok", "the all-clear comes")
 
 
 # --- asked for ------------------------------------------------------------------------------------------------------

@@ -6,16 +6,17 @@ editors save in several steps. SIGHUP, another model and `triaged rules load` ha
 
 from __future__ import annotations
 
+import logging
 import pwd
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from threading import Event
 
-from triaged.errors import ConfigError, TriagedError
+from triaged.errors import ConfigError, Permanent, Transient, TriagedError
 from triaged.log.read import Reader
 from triaged.log.rulesets import keep_rule_set, last_sets
 from triaged.worker import note, systemd
@@ -34,6 +35,9 @@ ANSWER_S = 10.0
 """Seconds that the log may take to hold what became of a request."""
 NOBODY = "nobody"
 """Whom files of other users belong to where the worker runs in a user namespace (PrivateUsers=)."""
+
+
+journal = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Rules:
         self._looked: Mapping[str, Stamp] = {}
         self._read: Mapping[str, Stamp] = {}
         self._taken: Mapping[str, Stamp] = {}
+        self._keeping: tuple[Future[bool], Loaded, Request] | None = None
         self.refused = ""
         """Why what stands on disk does not decide, `""` when it does."""
 
@@ -90,10 +95,12 @@ class Rules:
         try:
             written = read_written(*self._folders)
             self._loaded = self._start_all(written)
-        except ConfigError as error:
+        except (ConfigError, Transient) as error:  # Transient: files may be such that loading them kills a process
             self._loaded = self._start_with_last(error)
             self._keep(self._loaded, Request(self._loaded.written.id, "started", "", ""))
             self._refuse(error)
+            if isinstance(error, Transient):
+                self._read = {}  # perhaps not the files' doing: `run` tries them once more
         else:
             self._keep(self._loaded, self._asked_for(written) or Request(written.id, "started", "", ""))
             self._well()
@@ -104,6 +111,7 @@ class Rules:
         around = self._around
         while not around.stop.is_set():
             around.beats.beat(WATCH)
+            self._keep_again()
             if self._asked.is_set():
                 self._asked.clear()
                 systemd.reloading()
@@ -150,6 +158,9 @@ class Rules:
                 self._keep(self._loaded, origin)
         except TriagedError as error:
             self._refuse(error)
+        except Exception as error:  # noqa: BLE001 - else the thread starts again, and nobody hears of what was not taken
+            journal.exception("untaken")
+            self._refuse(Permanent(f"a fault of ours: {type(error).__name__}: {error}"))
         else:
             self._well()
         self._answer()
@@ -180,11 +191,11 @@ class Rules:
             raise
         return told[0]
 
-    def _start_with_last(self, refused: ConfigError) -> Loaded:
+    def _start_with_last(self, refused: TriagedError) -> Loaded:
         """Raises: `refused`, when no set that decided before can be loaded."""
         with closing(Reader(self._around.log_path)) as reader:
             for written in last_sets(reader, limit=TRIED):
-                with suppress(ConfigError):
+                with suppress(ConfigError, Transient):
                     return self._start_all(written)
         raise refused
 
@@ -193,7 +204,7 @@ class Rules:
     def _keep(self, loaded: Loaded, origin: Request) -> None:
         """That it decides from now on."""
         self._taken = self._read
-        self._around.writer.submit(
+        kept = self._around.writer.submit(
             partial(
                 keep_rule_set,
                 written=loaded.written,
@@ -203,6 +214,16 @@ class Rules:
                 now=self._around.clock(),
             )
         )
+        self._keeping = (kept, loaded, origin)
+
+    def _keep_again(self) -> None:
+        """What the log could not hold (a full disk) is told once more: by it decisions are explained and made again."""
+        if self._keeping is None or not self._keeping[0].done():
+            return
+        (kept, loaded, origin), self._keeping = self._keeping, None
+        if kept.exception() is not None:
+            self._on_loaded(loaded)
+            self._keep(loaded, origin)
 
     def _well(self) -> None:
         self.refused = ""

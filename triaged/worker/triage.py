@@ -344,4 +344,7 @@ def _load(build: Build, written: Written | None) -> tuple[Playbook | None, Loade
         return None, error.problems
     except Permanent as error:
         return None, (Problem("model", str(error)),)
+    except Exception as error:  # noqa: BLE001 - whatever a file makes us stumble over, what decided before goes on
+        journal.exception("unloaded")
+        return None, (Problem("rules or templates", f"a fault of ours: {type(error).__name__}: {error}"),)
     return playbook, loaded_of(playbook)
