@@ -28,7 +28,7 @@ from triaged.decision import Outcome
 from triaged.loading import assembled
 from triaged.log import forget, keep
 from triaged.log import undo as logged
-from triaged.log.mailboxes import observe
+from triaged.log.mailboxes import observe, observed_mails
 from triaged.log.people import correct, put_accounts, settle
 from triaged.log.read import Reader
 from triaged.log.store import Log
@@ -274,6 +274,8 @@ def test_in_an_observed_mailbox_nothing_is_held(log: Log, reader: Reader, playbo
     take_back(log, reader, playbook)
     assert states(reader, row)[-1] == ("ack", "observed")
     assert {state for _, state in states(reader, row)[:-1]} == {"dropped"}
+    [seen] = observed_mails(reader, "desk", since=OLD)  # or it would never be let go
+    assert [wish.kind for wish in seen.wishes] == ["ack"]
 
 
 def test_what_was_sent_stays_sent_and_is_named(log: Log, reader: Reader, playbook: Playbook) -> None:

@@ -163,7 +163,7 @@ def modes(reader: Reader) -> dict[str, Mode]:
 
 def observed_mails(reader: Reader, mailbox: str, *, since: datetime) -> list[ObservedMail]:
     """Mails received since that were logged while the mailbox was only observed, and of which nothing was let go since;
-    oldest first, no quarantined ones."""
+    oldest first, no quarantined ones. What an undo dropped was not let go."""
     changes = _changes(reader, mailbox)
     rows = reader.select(
         "SELECT message.id, reference, received_at, logged_at, sender, subject, message_id, automatic, categories, "
@@ -172,7 +172,8 @@ def observed_mails(reader: Reader, mailbox: str, *, since: datetime) -> list[Obs
         "(SELECT json_group_array(json_array(effect.id, kind, intended, json(payload))) FROM effect "
         " WHERE effect.message = message.id AND effect.state = 'observed') "
         "FROM message WHERE mailbox = ? AND message.state = 'triaged' AND cleared_at IS NULL AND received_at >= ? "
-        "AND NOT EXISTS (SELECT 1 FROM effect WHERE effect.message = message.id AND effect.state <> 'observed') "
+        "AND NOT EXISTS (SELECT 1 FROM effect WHERE effect.message = message.id AND effect.state <> 'observed' "
+        " AND NOT (effect.state = 'dropped' AND message.id IN (SELECT undo_item.message FROM undo_item))) "
         "ORDER BY received_at, id",
         (mailbox, to_ms(since)),
     )
