@@ -391,6 +391,14 @@ def test_a_request_lies_until_a_worker_starts(config: Config) -> None:
         assert not request_path(config.state_dir).exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_request_of_root_can_be_read_by_the_worker(tmp_path: Path) -> None:
+    os.chown(tmp_path, 4321, 4322)
+    assert ask(tmp_path, Request("abc", "loaded", "root", "as agreed"))
+    found = request_path(tmp_path).stat()
+    assert (found.st_uid, found.st_gid, oct(found.st_mode & 0o777)) == (4321, 4322, "0o600")
+
+
 def test_another_model_is_taken_with_the_rules_as_they_are(config: Config) -> None:
     with running(config) as bench:
         before = [process.loaded for process in bench.processes]

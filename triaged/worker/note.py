@@ -6,17 +6,24 @@ Not synced: the page cache outlives a kill of ours, and costs no commit. Whole o
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 
 def put(path: Path, value: Any) -> bool:
-    """Replace the note; False when that is not possible (a full disk): then the old one stays. Never raises."""
+    """Replace the note; False when that is not possible (a full disk): then the old one stays. Never raises.
+
+    It belongs to whom its folder does, so that the worker can read what root left.
+    """
     draft = path.with_name(path.name + ".new")
     with suppress(OSError):
         draft.touch(mode=0o600)
         draft.write_text(json.dumps(value), encoding="utf-8")
+        if os.geteuid() == 0:
+            folder = path.parent.stat()
+            os.chown(draft, folder.st_uid, folder.st_gid)
         draft.replace(path)
         return True
     return False

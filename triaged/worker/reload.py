@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import TypeVar
 
 from triaged.errors import ConfigError, Permanent, Transient, TriagedError
 from triaged.log.read import Reader
@@ -36,6 +37,8 @@ ANSWER_S = 10.0
 NOBODY = "nobody"
 """Whom files of other users belong to where the worker runs in a user namespace (PrivateUsers=)."""
 
+
+T = TypeVar("T")
 
 journal = logging.getLogger(__name__)
 
@@ -167,20 +170,23 @@ class Rules:
 
     def _take(self, written: Written, origin: Request) -> None:
         """Into all processes or none. Raises: ConfigError, Permanent, Transient."""
-        with ThreadPoolExecutor(len(self._processes)) as pool:
-            told = [pool.submit(process.prepare, written) for process in self._processes]
-            while len(wait(told, timeout=TICK_S).not_done) > 0:
-                self._around.beats.beat(WATCH)
+        told = self._in_each(lambda process: process.prepare(written))
         if len(errors := [error for each in told if (error := each.exception()) is not None]) > 0:
-            for process in self._processes:
-                process.drop()
+            self._in_each(TriageProcess.drop)
             raise errors[0]
         loaded = told[0].result()
         self._keep(loaded, origin)  # before its first decision is written down
-        for process in self._processes:
-            process.take()
+        self._in_each(TriageProcess.take)
         self._loaded = loaded
         self._on_loaded(loaded)
+
+    def _in_each(self, do: Callable[[TriageProcess], T]) -> list[Future[T]]:
+        """In all processes at once, for each may be busy with a mail; how each ended."""
+        with ThreadPoolExecutor(len(self._processes)) as pool:
+            told = [pool.submit(do, process) for process in self._processes]
+            while len(wait(told, timeout=TICK_S).not_done) > 0:
+                self._around.beats.beat(WATCH)
+        return told
 
     def _start_all(self, written: Written) -> Loaded:
         try:
