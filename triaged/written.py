@@ -22,6 +22,8 @@ LISTS = "lists/"
 """Within the rules."""
 MAX_FILES = 2_000
 """More is no folder of rules; somebody put something else there."""
+MAX_BYTES = 32_000_000
+"""Of a folder; each set is kept whole in the log, and more is no folder of rules either."""
 MAX_MAIL_BYTES = 1_000_000
 """Of a mail that is an example."""
 
@@ -135,10 +137,14 @@ def template_files(folder: Path) -> dict[str, bytes]:
 def _read(folder: Path, pattern: str, is_part: Callable[[str], bool]) -> dict[str, bytes]:
     try:
         names = _names(folder, pattern, is_part)
+        size = sum((folder / name).stat().st_size for name in names)
     except OSError as error:
         raise ConfigError((Problem(str(folder), f"the folder cannot be read: {error.strerror}"),)) from None
     if len(names) > MAX_FILES:
         raise ConfigError((Problem(str(folder), f"holds {len(names):,} files; at most {MAX_FILES:,} can be read"),))
+    if size > MAX_BYTES:
+        words = f"holds {size / 1e6:,.0f} MB in files that would be read; at most {MAX_BYTES // 1_000_000} MB can be"
+        raise ConfigError((Problem(str(folder), f"{words}: is a folder of mails among them?"),))
     files, problems = dict[str, bytes](), list[Problem]()
     for name in names:
         try:

@@ -111,6 +111,14 @@ def test_a_name_that_is_no_utf8_is_a_problem_like_any_other(folders: tuple[Path,
         read_written(*folders)
 
 
+def test_a_folder_of_mails_among_the_rules_is_not_read(folders: tuple[Path, Path]) -> None:
+    (folders[0] / "mails").mkdir(exist_ok=True)
+    with (folders[0] / "mails/all.eml").open("wb") as file:
+        file.truncate(40_000_000)
+    with pytest.raises(ConfigError, match="holds 40 MB in files that would be read; at most 32 MB"):
+        read_written(*folders)
+
+
 def test_a_link_is_followed(folders: tuple[Path, Path], tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.toml"
     (folders[0] / "a.toml").rename(elsewhere)
