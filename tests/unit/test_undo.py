@@ -605,6 +605,7 @@ def test_an_undo_is_undone(log: Log, reader: Reader, playbook: Playbook) -> None
     assert reader.decision(row) == decision
     # What was owed is held now: a person decides whether it may leave so late; a move harms nobody.
     assert states(reader, row) == [("ack", "held"), ("notify", "held"), ("file", "owed"), ("ack", "dropped")]
+    assert reader.held_back() == []  # which 'triaged breaker close --release' would send
     assert reader.effects(row)[0].payload["template"] == "complaint"
     again, changed = take_back(log, reader, playbook)
     assert (again, changed) == (undo + 1, 1)

@@ -398,9 +398,11 @@ def _effects_back(
 def _restore(log: Log, undo: int, message: int, entry: Entry, state: str, *, now: datetime) -> None:
     """An effect that an undo dropped begins again, as held where it was owed, as far as the limits let it."""
     assert entry.effect is not None
-    log.db.execute("UPDATE effect SET key = ? WHERE id = ?", (entry.effect.key, entry.id))
     is_quiet = isinstance(entry.effect, FileMessage | Refile | AskPerson)
     planned = Planned(entry.effect, state if is_quiet and state != "observed" else "held", now)  # type: ignore[arg-type]
+    # As it is meant now: what was meant to leave at once would count as held back by a limit, and be let go with that.
+    values = (entry.effect.key, planned.state, entry.id)
+    log.db.execute("UPDATE effect SET key = ?, intended = ? WHERE id = ?", values)
     mailbox, received_at = log.db.execute(
         "SELECT mailbox, received_at FROM message WHERE id = ?", (message,)
     ).fetchone()
