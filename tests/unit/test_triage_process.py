@@ -20,7 +20,7 @@ from triaged.loading import build_playbook, list_path, written_of
 from triaged.log.people import put_accounts
 from triaged.log.read import Reader
 from triaged.log.store import Log
-from triaged.model import Raw
+from triaged.model import Contact, Raw
 from triaged.settings import Config
 from triaged.wire import log_path
 from triaged.worker.beats import Beats
@@ -177,6 +177,19 @@ def test_new_accounts_are_known_to_the_next_mail(process: TriageProcess, config:
     [result] = process.triage([stranger], now=NOW)
     assert isinstance(result, Triaged)
     assert result.decision.account.account_id == "C-9"
+
+
+def test_of_an_account_only_the_contact_that_wrote_is_kept_with_a_mail(process: TriageProcess, config: Config) -> None:
+    """Or every mail kept the names of all who work there."""
+    contacts = tuple(Contact(f"{name}@zoo.example", name.title()) for name in ("zoe", "max", "kim"))
+    log = Log(log_path(config))
+    with log.transaction():
+        put_accounts(log, [type(ACME)("C-9", "Zoo", domains=("zoo.example",), contacts=contacts)])
+    log.close()
+    [result] = process.triage([raw(mail("Please send it.", sender="Zoe@zoo.example"), key="1")], now=NOW)
+    assert isinstance(result, Triaged)
+    assert result.background.account is not None
+    assert result.background.account.contacts == contacts[:1]
 
 
 def test_wrong_rules_refuse_the_start(config: Config, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ A mail that hangs its process, kills it or exhausts its memory is named, and the
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import logging
 import multiprocessing
 import resource
@@ -30,7 +31,7 @@ from triaged.log.rulesets import keep_files, keep_settings
 from triaged.log.store import Log
 from triaged.mail.donotanswer import DoNotAnswer
 from triaged.mail.parse import parse
-from triaged.model import Message, Raw
+from triaged.model import Account, Address, Message, Raw
 from triaged.playbook import Background, Playbook
 from triaged.worker.listed import ListFile
 from triaged.written import Written
@@ -145,12 +146,19 @@ def background_of(message: Message, desk: Desk, judged: Judged) -> Background:
     known = reader is not None and account is not None
     return Background(
         match=matched,
-        account=account,
+        account=_as_needed(account, sender) if account is not None else None,
         judged=judged,
         trend=reader.trend(account.account_id, before=message.received) if known else None,  # type: ignore[union-attr]
         open_items=reader.open_items(account.account_id, before=message.received) if known else 0,  # type: ignore[union-attr]
         listed=desk.listed.covers(sender.addr_spec) if sender is not None else "",
     )
+
+
+def _as_needed(account: Account, sender: Address | None) -> Account:
+    """The account without the contacts that a decision does not ask for: it is kept with every mail."""
+    wrote = sender.addr_spec.lower() if sender is not None else ""
+    contacts = tuple(each for each in account.contacts if each.addr_spec.lower() == wrote)
+    return dataclasses.replace(account, contacts=contacts)
 
 
 def keep_loaded(log: Log, loaded: Loaded, *, now: datetime) -> None:
