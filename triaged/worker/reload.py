@@ -6,7 +6,6 @@ editors save in several steps. SIGHUP, another model and `triaged rules load` ha
 
 from __future__ import annotations
 
-import logging
 import pwd
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -39,8 +38,6 @@ NOBODY = "nobody"
 
 
 T = TypeVar("T")
-
-journal = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +115,10 @@ class Rules:
             if self._asked.is_set():
                 self._asked.clear()
                 systemd.reloading()
-                self._load(anew=True)
-                systemd.notify("READY=1")
+                try:
+                    self._load(anew=True)
+                finally:
+                    systemd.notify("READY=1")
             elif self._has_other_model():
                 self._load(anew=True)
             elif self._is_requested() or self._is_saved():
@@ -161,9 +160,9 @@ class Rules:
                 self._keep(self._loaded, origin)
         except TriagedError as error:
             self._refuse(error)
-        except Exception as error:  # noqa: BLE001 - else the thread starts again, and nobody hears of what was not taken
-            journal.exception("untaken")
+        except Exception as error:  # the thread starts again, and nobody would hear of what was not taken
             self._refuse(Permanent(f"a fault of ours: {type(error).__name__}: {error}"))
+            raise
         else:
             self._well()
         self._answer()
