@@ -75,9 +75,9 @@ def test_another_folder_and_a_rule_by_the_beginning_of_its_name(run: Run, config
     )
     assert run("test", str(draft), "--rule", "zeb")[0] == 0
     code, told = run("test", str(draft), "--rule", "lion")
-    assert (code, "'Lion' has no example; 'triaged rules new-example ID' makes one" in told) == (1, True)
+    assert (code, "“Lion” has no example; 'triaged rules new-example ID' makes one" in told) == (1, True)
     code, told = run("test", "--rule", "zebbra")
-    assert (code, "did you mean 'Zebra'?" in told) == (1, True)
+    assert (code, "did you mean 'Zebra'?" in told) == (2, True)
 
 
 def test_a_logged_mail_becomes_an_example(run: Run, config: Config) -> None:
