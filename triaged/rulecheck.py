@@ -87,8 +87,11 @@ class LogCheck:
     hints: tuple[Problem, ...]
 
 
-def check_log(path: Path, playbook: Playbook, *, since: datetime, progress: Progress) -> LogCheck:
-    """Decide again about the mails received since then, the newest 5,000. path: the log."""
+def check_log(
+    path: Path, playbook: Playbook, *, since: datetime, progress: Progress, within_files: bool = True
+) -> LogCheck:
+    """Decide again about the mails received since then, the newest 5,000. path: the log. within_files: tell of each
+    conflict of rules in one file too, not only how many there are."""
     reader = Reader(path)
     try:
         accounts, seen = reader.accounts(), _Seen()
@@ -106,7 +109,7 @@ def check_log(path: Path, playbook: Playbook, *, since: datetime, progress: Prog
     places = places_of(rules, playbook.written.rules)
     hints = [
         *_idle(seen, rules, places),
-        *_conflicts(seen, rules, places),
+        *_conflicts(seen, rules, places, within_files=within_files),
         *_answered(seen),
         *_silenced(seen, rules, places),
     ]
@@ -192,12 +195,21 @@ def _word_conditions(rule: Rule) -> Iterator[tuple[str, Condition]]:
         yield from ((side, each) for each in conditions if each.key in WORDS)
 
 
-def _conflicts(seen: _Seen, rules: Sequence[Rule], places: Places) -> Iterator[Problem]:
-    """What a rule would set and others set before it, unless those are exceptions from it; a line a rule and field."""
+def _conflicts(seen: _Seen, rules: Sequence[Rule], places: Places, *, within_files: bool) -> Iterator[Problem]:
+    """What a rule would set and others set before it, unless those are exceptions from it; a line a rule and field.
+
+    within_files: those too that stand in one file, where their order is plain to see; else only how often it counts.
+    """
     by_name = {rule.name: rule for rule in rules}
     overruled: dict[tuple[str, str, str], list[tuple[_Met, str, str]]] = {}
+    same_file: dict[str, list[_Met]] = {}
     for (name, first, value, second, other), met in seen.conflicts.items():
-        if second in by_name and not implies(by_name[first], by_name[second]):
+        if second not in by_name or implies(by_name[first], by_name[second]):
+            continue
+        files = [by_name[each].source.partition(":")[0] for each in (first, second)]
+        if files[0] == files[1] and not within_files:
+            same_file.setdefault(files[0], []).append(met)
+        else:
             overruled.setdefault((second, name, other), []).append((met, first, value))
     for (second, name, other), firsts in overruled.items():
         firsts.sort(key=lambda each: -each[0].count)
@@ -209,6 +221,14 @@ def _conflicts(seen: _Seen, rules: Sequence[Rule], places: Places) -> Iterator[P
             places.where(by_name[second], "then", name),
             f"'{second}' would set {name} to '{other}', but rules that stand before it and hold too come first: "
             f"{told}. That is right if they are exceptions from it; if not, move '{second}' up",
+        )
+    for file, mets in same_file.items():
+        most, count = max(mets, key=lambda met: met.count), len(mets)
+        yield Problem(
+            file,
+            f"{'once' if count == 1 else f'{count} times'} a rule of this file comes before another that would set the "
+            f"same otherwise, most often for {_times(most)}; the order is as it stands in the file; "
+            "'triaged rules check --conflicts' tells each",
         )
 
 

@@ -64,13 +64,14 @@ class Site:
                     log.record(each.message, each.decision, each.raw.locator, background=each.background, now=NOW)
         log.close()
 
-    def check(self) -> LogCheck:
+    def check(self, *, within_files: bool = True) -> LogCheck:
         begin, steps = NOW - timedelta(days=1), list[tuple[int, int]]()
         found = check_log(
             log_path(self.config),
             build_playbook(self.config, dry=True),
             since=begin,
             progress=lambda done, total: steps.append((done, total)),
+            within_files=within_files,
         )
         assert steps[-1] == (found.mails, found.mails)
         return found
@@ -124,6 +125,20 @@ def test_two_rules_that_set_a_field_differently_are_shown_with_a_mail(site: Site
     assert where == "own.toml:23"
     assert what.startswith("'Thanks' would set priority to 'low', but rules that stand before it")
     assert "'Billing' (own.toml:14) sets 'high' for 2 mails, such as mail 3 'Mail 3'. " in what
+
+
+def test_conflicts_within_a_file_are_only_counted_where_that_is_asked(site: Site) -> None:
+    thanks = '[[rule]]\nname = "Thanks"\nbecause = "b"\nwhen.says = "thank you"\nthen.priority = "low"\n'
+    site.own.write_text(BASE + thanks, encoding="utf-8")
+    site.log(["The invoice is here, thank you.", "Lunch?", "Another invoice came, thank you."])
+    [(where, what)] = told(site.check(within_files=False))
+    assert where == "own.toml"
+    assert what.startswith("once a rule of this file comes before another that would set the same otherwise")
+    assert "2 mails, such as mail 3 'Mail 3'" in what
+    site.own.write_text(BASE, encoding="utf-8")
+    (site.own.parent / "zz.toml").write_text(thanks, encoding="utf-8")
+    [(where, what)] = told(site.check(within_files=False))
+    assert (where, "'Billing' (own.toml:14) sets 'high'" in what) == ("zz.toml:5", True)
 
 
 def test_an_exception_in_front_of_a_rule_is_no_conflict(site: Site) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -39,13 +39,17 @@ def rules_check(
     ] = None,
     since: Annotated[str, typer.Option(help="Look at the mails of the log received since then: 24h, 90d.")] = "90d",
     no_log: Annotated[bool, typer.Option("--no-log", help="Do not look at the mails of the log.")] = False,
+    conflicts: Annotated[
+        bool, typer.Option("--conflicts", help="Tell of each rule that comes before another of its own file, too.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 2 on hints too.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say everything that is wrong with the rules, and what is worth a look; touches nothing."""
     loaded, begin = config_of(config), datetime.now(UTC) - span_of(since)
-    found = _check(loaded, folder, None if no_log else begin, since, quiet=as_json)
+    look = partial(_look_at_log, loaded, begin=begin, since=since, within_files=conflicts, quiet=as_json)
+    found = _check(loaded, folder, look if not no_log else None)
     if as_json:
         for kind, problems in (("error", found.errors), ("hint", found.hints)):
             for each in problems:
@@ -56,7 +60,7 @@ def rules_check(
         raise typer.Exit(WRONG)
 
 
-def _check(config: Config, folder: Path | None, begin: datetime | None, since: str, *, quiet: bool) -> _Found:
+def _check(config: Config, folder: Path | None, look_at_log: Callable[[Playbook, _Found], None] | None) -> _Found:
     from triaged.examples import failing
     from triaged.loading import assembled, written_of
     from triaged.rules.lint import by_line, lint
@@ -75,13 +79,13 @@ def _check(config: Config, folder: Path | None, begin: datetime | None, since: s
         today=datetime.now(ZoneInfo(playbook.hours.timezone)).date(),
     )
     found = _Found(errors, hints, rules=len(playbook.rules.rules))
-    if begin is not None:
-        _look_at_log(config, playbook, begin, since, found, quiet=quiet)
+    if look_at_log is not None:
+        look_at_log(playbook, found)
     return found
 
 
 def _look_at_log(
-    config: Config, playbook: Playbook, begin: datetime, since: str, found: _Found, *, quiet: bool
+    config: Config, playbook: Playbook, found: _Found, *, begin: datetime, since: str, within_files: bool, quiet: bool
 ) -> None:
     """Add what the mails of the log show; without a log that can be read, say so."""
     from triaged.rulecheck import check_log
@@ -99,7 +103,13 @@ def _look_at_log(
         found.looked = "an earlier version made the log, so no mail was looked at; restart the worker"
         return
     with progress_bar(quiet=quiet) as progress:
-        told = check_log(log_path(config), playbook, since=begin, progress=partial(progress, "mails of the log"))
+        told = check_log(
+            log_path(config),
+            playbook,
+            since=begin,
+            progress=partial(progress, "mails of the log"),
+            within_files=within_files,
+        )
     found.mails = told.mails
     found.looked = f"{told.mails:,} mails of the last {since} were looked at"
     found.hints = tuple(sorted(dict.fromkeys((*found.hints, *told.hints)), key=by_line))
