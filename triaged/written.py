@@ -52,6 +52,13 @@ class Written:
         """What `dump` gave."""
         return cls.of({name: text.encode("utf-8", "surrogateescape") for name, text in json.loads(told).items()})
 
+    def with_templates_of(self, other: Written) -> Written:
+        """This set, with the other's templates where it has none: sets of the first versions were kept without."""
+        if len(self.templates) > 0:
+            return self
+        lent = {name: octets for name, octets in other.files.items() if name.startswith(TEMPLATES)}
+        return Written.of({**self.files, **lent})
+
     def dump(self) -> str:
         """As JSON, whatever the octets are."""
         return json.dumps({name: octets.decode("utf-8", "surrogateescape") for name, octets in self.files.items()})

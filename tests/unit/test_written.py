@@ -218,3 +218,10 @@ def test_every_change_is_seen(folders: tuple[Path, Path], change: Callable[[Path
     assert stamps(*folders) == before
     change(folders[0] / "a.toml")
     assert stamps(*folders) != before
+
+
+def test_a_set_without_templates_is_lent_those_of_another() -> None:
+    bare = Written.of({"rules/a.toml": b"1"})
+    other = Written.of({"rules/b.toml": b"2", "templates/x.txt": b"3"})
+    assert bare.with_templates_of(other).files == {"rules/a.toml": b"1", "templates/x.txt": b"3"}
+    assert other.with_templates_of(bare) is other

@@ -235,15 +235,15 @@ def restore(
 
     loaded, now = config_of(config), datetime.now(UTC)
     with reader_of(loaded) as reader:
-        _, written = kept_set(reader, rules_id)
-    is_right = True
+        _, kept = kept_set(reader, rules_id)
+    there = written_of(loaded)
+    written, is_right = kept.with_templates_of(there), True
     try:
         build_playbook(loaded, dry=True, written=written)
     except ConfigError:
         if not force:
             raise
         is_right = False
-    there = written_of(loaded)
     with writing(loaded) as log:
         keep_files(log, there, now=now)
     with _told_in_words(there):
