@@ -117,7 +117,9 @@ def _whatif(settings: Path, rules: Path) -> tuple[float, dict[str, int]]:
     """Seconds of the whole command, from its start to its last word, and what it said."""
     command = [sys.executable, "-m", "triaged", "rules", "whatif", str(rules), "--json", "--config", str(settings)]
     began = time.monotonic()
-    ended = subprocess.run([*command, "--since", "90d"], capture_output=True, text=True, check=True)
+    ended = subprocess.run([*command, "--since", "90d"], capture_output=True, text=True, check=False)
+    if ended.returncode not in (0, 2):  # 2: examples of the shipped rules do not come out by the edited ones
+        raise RuntimeError(ended.stderr)
     return time.monotonic() - began, json.loads(ended.stdout)
 
 
