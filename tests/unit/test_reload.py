@@ -132,13 +132,13 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 
 @contextmanager
-def running(config: Config, *, build: Build | None = None) -> Iterator[Bench]:
+def running(config: Config, *, build: Build | None = None, asked: Event | None = None) -> Iterator[Bench]:
     """Started, with the thread that looks at the folders."""
     writer = Writer(log_path(config), beats=Beats())
     threads = [Thread(target=writer.run)]
     threads[0].start()
     writer.opened.result()
-    bench = Bench(config, writer, build or partial(build_playbook, config))
+    bench = Bench(config, writer, build or partial(build_playbook, config), asked=asked or Event())
     try:
         bench.rules.start()
         threads.append(Thread(target=bench.rules.run))
@@ -274,6 +274,8 @@ def test_when_one_process_cannot_take_a_set_none_does(config: Config) -> None:
         os.kill(second._child.pid, signal.SIGKILL)
         wait_for(bench.is_refused("did not load it"), "one that died refuses for all")
         assert bench.decides() == (first, first)
+        bench.processes[0].take()
+        assert bench.decides() == (first, first), "what it had prepared is forgotten"
         bench.asked.set()
         wait_for(bench.is_taken(fresh), "asked once more, all take it")
         assert bench.decides() == (fresh, fresh)
@@ -397,6 +399,41 @@ def test_a_request_of_root_can_be_read_by_the_worker(tmp_path: Path) -> None:
     assert ask(tmp_path, Request("abc", "loaded", "root", "as agreed"))
     found = request_path(tmp_path).stat()
     assert (found.st_uid, found.st_gid, oct(found.st_mode & 0o777)) == (4321, 4322, "0o600")
+
+
+class Steps(Event):
+    """Waited on between two looks at the folders: each step is done in one such wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[Callable[[], None]] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if len(self.steps) > 0:
+            self.steps.pop(0)()
+            return False
+        return super().wait(timeout)
+
+
+def test_what_is_being_saved_is_left_until_it_rests(config: Config) -> None:
+    rules, refused = config.base / "rules" / "own.toml", []
+
+    def save_half() -> None:
+        rules.write_text(OWN[:-8], encoding="utf-8")
+
+    def save_whole() -> None:
+        refused.append(bench.rules.refused)
+        rules.write_text(OWN, encoding="utf-8")
+
+    def look() -> None:
+        refused.append(bench.rules.refused)
+
+    asked = Steps()
+    with running(config, asked=asked) as bench:
+        asked.steps = [save_half, save_whole, look]
+        wait_for(lambda: len(refused) == 2, "both are looked at")
+        wait_for(bench.is_taken(written_of(config).id), "what rests is taken")
+    assert refused == ["", ""]
 
 
 def test_another_model_is_taken_with_the_rules_as_they_are(config: Config) -> None:

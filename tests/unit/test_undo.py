@@ -589,6 +589,18 @@ def test_stopped_half_way_bringing_back_goes_on(
     assert {reader.row(row).priority for row in rows} == {"urgent"}  # type: ignore[union-attr]
 
 
+def test_an_undo_that_was_ended_early_and_taken_back_is_not_gone_on_with(
+    log: Log, reader: Reader, playbook: Playbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logged, "BATCH", 2)
+    many(log, playbook, 3)
+    first, _ = take_back(log, reader, playbook, go_on=lambda count: False)
+    assert back(log, reader, first) == {1: "", 2: ""}
+    second, changed = take_back(log, reader, playbook)
+    assert (second != first, changed) == (True, 3)
+    assert [(each.id, each.undone) for each in logged.undos(reader)] == [(second, None), (first, NOW)]
+
+
 def columns(log: Log, row: int) -> tuple[Any, ...]:
     found = logged.standing(lambda sql, values: log.db.execute(sql, tuple(values)).fetchall(), row)
     assert found is not None

@@ -245,10 +245,11 @@ class TriageProcess:
     def drop(self) -> None:
         """Forget what was prepared. Never raises."""
         with self._asking:
-            if self._prepared is not None and self._line is not None:
-                self._prepared = None
-                if self._ask("drop", limit_s=START_LIMIT_S) is not True:
-                    self.kill()
+            prepared, self._prepared = self._prepared, None
+            if prepared is None or self._line is None:
+                return
+            if self._ask("drop", limit_s=START_LIMIT_S) is not True:
+                self.kill()
 
     def triage(self, raws: Sequence[Raw], *, now: datetime) -> list[Triaged | Unreadable]:
         """Decide about a batch; what cannot be decided within the limits comes back as `Unreadable`.
