@@ -33,7 +33,7 @@ class Crossing:
         self._must_put("committing")  # first, so that no note of an earlier life of the log can stand for this one
         try:
             self._commit()
-        except Exception as error:
+        except Exception as error:  # whatever it was: nothing has been passed yet, and must not be
             raise Transient(f"the log cannot be written: {error}") from error
         self._must_put("crossing")
 

@@ -124,7 +124,7 @@ class Lane:
             return self._found_after(claimed, error)
         except TriagedError as error:
             return error
-        except Exception as error:
+        except Exception as error:  # per effect: it alone is uncertain, and a person looks
             log.exception("effect failed lane=%s effect=%d", self.name, claimed.row)
             return Uncertain(f"a fault of ours: {type(error).__name__}: {error}")
 
