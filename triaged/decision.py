@@ -93,11 +93,15 @@ class BookCall:
 
 @dataclass(frozen=True, slots=True)
 class SendInvitation:
-    """Send the invitation to a call that stands in the calendar."""
+    """Send the invitation to a call that stands in the calendar.
+
+    person: id of whose calendar's server sends it in our place, with the event's text; `""`: the mail is sent.
+    """
 
     key: str
     uid: str
     mail: Outgoing
+    person: str = ""
     kind: Literal["invitation"] = "invitation"
 
 
@@ -109,6 +113,16 @@ class FileMessage:
     locator: Locator
     folder: str
     kind: Literal["file"] = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkMessage:
+    """Show on the mail in its mailbox what it was decided to be. categories: words that people read, at least one."""
+
+    key: str
+    locator: Locator
+    categories: tuple[str, ...]
+    kind: Literal["mark"] = "mark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +149,7 @@ class AskPerson:
     kind: Literal["ask"] = "ask"
 
 
-Effect = SendAck | Notify | BookCall | SendInvitation | FileMessage | Refile | AskPerson
+Effect = SendAck | Notify | BookCall | SendInvitation | MarkMessage | FileMessage | Refile | AskPerson
 
 EffectState = Literal["observed", "held", "owed", "doing", "done", "person", "dropped"]
 """observed: would have been planned, were the mailbox not only observed · held: a person must approve · owed: to be

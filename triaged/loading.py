@@ -121,7 +121,7 @@ def assembled(
         templates=templates,
         border=border_of(config),
         own_domains=frozenset(plain_domain(domain) for domain in config.firm.domains),
-        mailboxes={mailbox.name: Role(mailbox.address, mailbox.file_into) for mailbox in config.mailbox},
+        mailboxes={box.name: Role(box.address, box.file_into, box.show_categories) for box in config.mailbox},
         people=people_of(config),
         hours=hours_of(config, config.hours, where="hours"),
         due=due_of(config),

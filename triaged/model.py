@@ -18,12 +18,23 @@ class Locator:
     """Where a message lies now.
 
     mailbox: the configured name; folder: the server's name; key: unique in the folder for ever
-    (IMAP `UIDVALIDITY/UID`, Maildir the unique part of the file name).
+    (IMAP `UIDVALIDITY/UID`, Maildir the unique part of the file name, EWS ItemId, Graph's immutable id).
     """
 
     mailbox: str
     folder: str
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Keys of messages that lie in a folder, and the cursor that covers them and all that was listed before them.
+
+    cursor: opaque, the backend's own (IMAP `UIDVALIDITY/UID`, Graph's whole delta link, EWS's sync state).
+    """
+
+    keys: tuple[str, ...]
+    cursor: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from triaged.decision import (
     Effect,
     EffectState,
     FileMessage,
+    MarkMessage,
     Notify,
     Outgoing,
     Planned,
@@ -60,6 +61,10 @@ def effects(
         _try(asked, planned, "The invitation", lambda: _invited(case, _to_client(case, _call(case, call), policy)))
     for person in told(case):
         _try(asked, planned, f"The mail to {person.address.display_name}", partial(_told, case, person, call))
+    if case.role.shows_categories and case.message.automatic.by == "person":
+        categories = case.verdict.chosen or ("other",)
+        key = f"mark:{'+'.join(categories)}:{case.message.key}"
+        planned.append(_now(case, MarkMessage(key, case.locator, categories)))
     if (folder := case.handling.file or case.role.file_into) != "":
         planned.append(_now(case, FileMessage(f"file:{case.message.key}", case.locator, folder)))
     for number, question in enumerate(asked):

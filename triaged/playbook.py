@@ -52,10 +52,14 @@ class Colleague:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a mailbox is for: the address it answers from, and the folder a triaged mail is moved into (`""`: none)."""
+    """What a mailbox is for: the address it answers from, and the folder a triaged mail is moved into (`""`: none).
+
+    shows_categories: what a mail was decided to be is shown on it in people's mail programs.
+    """
 
     address: str
     file_into: str
+    shows_categories: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from triaged.decision import Outgoing
-from triaged.model import Interval, Raw, Surveyed
+from triaged.model import Address, Interval, Listed, Raw, Surveyed
 
 
 class Mailbox(Protocol):
@@ -23,12 +23,13 @@ class Mailbox(Protocol):
     def connect(self) -> None:
         """Connect and open the folder. Done twice: reconnects. Raises: Transient, LoginRefused, Gone (no folder)."""
 
-    def keys_after(self, cursor: str | None) -> tuple[str, ...]:
-        """Keys of messages in the folder, oldest first, that the cursor does not cover.
+    def list_after(self, cursor: str | None) -> Iterator[Listed]:
+        """Keys of messages in the folder that the cursor does not cover, in pages, mostly oldest first.
 
-        cursor: the highest contiguously committed key, or None for all. A cursor that no longer means
-        anything (UIDVALIDITY changed) is as None. A backend without order (Maildir) returns all keys:
-        the caller skips those it has. Raises: Transient, LoginRefused.
+        cursor: of the last page of which all keys, and all keys of the pages before it, have their rows; None for
+        all. A cursor that no longer means anything (UIDVALIDITY changed, a delta link that the server forgot) is as
+        None, so a key may be listed again, by this or by a later page: the caller skips those it has. A backend
+        without order (Maildir) lists all keys each time. May be no page at all. Raises: Transient, LoginRefused.
         """
         ...
 
@@ -51,6 +52,13 @@ class Mailbox(Protocol):
         """
         ...
 
+    def mark(self, key: str, categories: Sequence[str]) -> None:
+        """Show these categories on the message in people's mail programs, beside those that they set themselves.
+
+        Outlook's categories, IMAP's keywords (a blank becomes `_`); nothing where the server keeps none (Maildir).
+        Done twice: nothing more. Raises: Transient, Gone, Permanent.
+        """
+
     def file(self, key: str, folder: str) -> None:
         """Move a message into `folder`, made if missing. Done twice: Gone. Raises: Transient, Gone, Permanent."""
 
@@ -63,6 +71,11 @@ class Mailbox(Protocol):
 
     def close(self) -> None:
         """Close; never raises. Done twice: nothing."""
+
+
+def keys_after(mailbox: Mailbox, cursor: str | None) -> tuple[str, ...]:
+    """All keys that the cursor does not cover, each once. Raises: as `Mailbox.list_after`."""
+    return tuple(dict.fromkeys(key for listed in mailbox.list_after(cursor) for key in listed.keys))
 
 
 class Crossing(Protocol):
@@ -100,7 +113,13 @@ class Mailer(Protocol):
 
 
 class Calendar(Protocol):
-    """One person's calendar."""
+    """One person's calendar.
+
+    invites: the server itself sends invitations, changes and cancellations to the attendees of its events (Exchange,
+    Microsoft 365) and takes in their answers; elsewhere our own mails do.
+    """
+
+    invites: bool
 
     def busy(self, start: datetime, end: datetime) -> tuple[Interval, ...]:
         """Busy times overlapping [start, end), merged, in order, UTC.
@@ -111,11 +130,34 @@ class Calendar(Protocol):
 
     def add(self, uid: str, ics: bytes) -> bool:
         """Write an event (a VCALENDAR with one VEVENT of this UID). False when the UID is there already, which
-        then stays as it was. Raises: Transient, Permanent, LoginRefused."""
+        then stays as it was. Nobody is told: where the server `invites`, its attendees are left out until `invite`.
+        Raises: Transient, Permanent, LoginRefused."""
+        ...
+
+    def invite(self, uid: str, attendee: Address) -> None:
+        """Have the server invite somebody to the event; only where it `invites`. Done twice: invited once.
+
+        Raises: Transient, Permanent, Gone (no such event), LoginRefused.
+        """
+
+    def replace(self, uid: str, ics: bytes) -> bool:
+        """Write the event anew: times, texts, SEQUENCE. False when it is not there. Done twice: the same event.
+
+        Where the server `invites` it tells those invited, who stay invited; the attendees in `ics` are not looked at.
+        Raises: Transient, Permanent, LoginRefused.
+        """
+        ...
+
+    def remove(self, uid: str) -> bool:
+        """Take the event out, which cancels it; where the server `invites` it tells those invited. Done twice: False.
+
+        Raises: Transient, Permanent, LoginRefused.
+        """
         ...
 
     def find(self, uid: str) -> bytes | None:
-        """The VCALENDAR that holds this UID, or None. Raises: Transient, LoginRefused."""
+        """The VCALENDAR that holds this UID, or None. Its ATTENDEE lines carry what each answered (PARTSTAT) as far as
+        the calendar knows. Raises: Transient, LoginRefused."""
         ...
 
     def close(self) -> None:

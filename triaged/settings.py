@@ -173,6 +173,7 @@ class _AnyMailbox(_Table):
     aliases: list[str] = []
     poll_s: float = Field(default=30, ge=1, le=60)
     file_into: str = ""
+    show_categories: bool = False
 
     @field_validator("address", "aliases")
     @classmethod

@@ -22,6 +22,7 @@ from triaged.decision import (
     BookCall,
     Decision,
     FileMessage,
+    MarkMessage,
     Notify,
     Planned,
     Refile,
@@ -113,6 +114,8 @@ class Plan:
             match planned.effect:
                 case Refile(source=source, target=target):
                     words.append(f"moved from {source} back to {target}")
+                case MarkMessage(categories=categories):
+                    words.append(f"marked {', '.join(categories)} in the mailbox")
                 case _:
                     words.append(f"{NAMES[planned.effect.kind]} is planned, for a person to decide")
         return words
@@ -306,6 +309,8 @@ class _Effects:
         match entry.effect:
             case None:
                 self.stays.append(f"the {NAMES[entry.kind]} was done; its contents were removed since")
+            case MarkMessage(categories=categories):
+                self.stays.append(f"the mark {', '.join(categories)} stays on the mail: take it off by hand")
             case FileMessage():
                 self._moved(entry, planned, other)
             case BookCall() as call:

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 from triaged.backends.caldav import CaldavCalendar
 from triaged.backends.certificates import Begins, TlsServer, certificate_end
-from triaged.backends.imap import ImapMailbox, ImapSent, ImapSettings
+from triaged.backends.imap import ImapMailbox
+from triaged.backends.imapline import ImapSettings
+from triaged.backends.imapsent import ImapSent
 from triaged.backends.maildir import MaildirMailbox, MaildirMailer
 from triaged.backends.notify import AppriseNotifier, read_urls, url_problems
 from triaged.backends.smtp import SmtpMailer, SmtpSettings
@@ -260,6 +262,7 @@ def _lanes(config: Config) -> Iterator[tuple[str, LaneService]]:
                     step_min=config.calls.step_min,
                     buffer_min=config.calls.buffer_min,
                     location=config.calls.location,
+                    refuses=ListFile(list_path(config)).covers,
                     clock=utc_now,
                 ),
             )

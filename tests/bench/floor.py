@@ -12,7 +12,7 @@ from pathlib import Path
 
 from imapclient import IMAPClient
 
-from triaged.backends.imap import ImapSettings
+from triaged.backends.imapline import ImapSettings
 
 BATCH = 100
 

@@ -17,8 +17,10 @@ import pytest
 from tests.servers.certificates import Certificate
 from tests.servers.dovecot import Dovecot, running_dovecot
 from tests.servers.scripted import Line, ScriptedServer, scripted_server
-from triaged.backends.imap import ImapMailbox, ImapSettings
+from triaged.backends.imap import ImapMailbox
+from triaged.backends.imapline import ImapSettings
 from triaged.errors import Gone, LoginRefused, Permanent, Transient, TriagedError
+from triaged.ports import keys_after
 
 MAIL = b"Subject: hello\r\n\r\nGood day.\r\n"
 
@@ -42,7 +44,7 @@ def folder(dovecot: Dovecot) -> str:
 def test_both_ways_of_tls(dovecot: Dovecot, security: str) -> None:
     box = mailbox(dovecot.settings(security=security))  # type: ignore[arg-type]
     box.connect()
-    box.keys_after(None)
+    keys_after(box, None)
     box.close()
 
 
@@ -182,7 +184,7 @@ def test_a_push_in_one_packet_with_the_idling_is_not_missed() -> None:
     answers = {"IDLE": "+ idling\n* 2 EXISTS", "DONE": "% OK done"}
     with imap_server(answers) as server:
         box = mailbox(plain(server))
-        box.keys_after(None)
+        keys_after(box, None)
         started = time.monotonic()
         box.wait(15)
         assert time.monotonic() - started < 1
@@ -194,12 +196,12 @@ def test_an_idle_connection_that_died_is_seen(silence: str) -> None:
     """Silence (a black hole) is seen when IDLE is ended and no answer comes: idle_s plus timeout_s."""
     with imap_server({"IDLE": "+ idling", "DONE": silence}) as server:
         box = mailbox(dataclasses.replace(plain(server), idle_s=0.5))
-        box.keys_after(None)
+        keys_after(box, None)
         started = time.monotonic()
         with pytest.raises(Transient):
             box.wait(60)
         assert 0.4 < time.monotonic() - started < 4
-        assert box.keys_after(None) == ()  # connects anew
+        assert keys_after(box, None) == ()  # connects anew
         assert server.connections == 2
         box.close()
 
@@ -208,7 +210,7 @@ def test_an_idle_connection_that_died_is_seen(silence: str) -> None:
 def test_a_server_that_hangs_up_in_idle_is_seen_at_once(ending: str) -> None:
     with imap_server({"IDLE": f"+ idling\n{ending}"}) as server:
         box = mailbox(plain(server))
-        box.keys_after(None)
+        keys_after(box, None)
         started = time.monotonic()
         with pytest.raises(Transient):
             box.wait(60)
@@ -220,7 +222,7 @@ def test_a_push_told_before_the_wait_is_not_waited_for_again() -> None:
     """A server may tell of a new mail in its answer to FETCH and then never again."""
     with imap_server({"IDLE": "+ idling", "DONE": "% OK done"}, searches=["1", "2"]) as server:
         box = mailbox(plain(server))
-        assert box.keys_after(None) == ("7/1",)
+        assert keys_after(box, None) == ("7/1",)
         started = time.monotonic()
         box.wait(15)
         assert time.monotonic() - started < 1
@@ -230,7 +232,7 @@ def test_a_push_told_before_the_wait_is_not_waited_for_again() -> None:
 def test_without_idle_wait_ends_by_time_and_by_wake() -> None:
     with imap_server({"CAPABILITY": "* CAPABILITY IMAP4rev1\n% OK done"}) as server:
         box = mailbox(plain(server))
-        box.keys_after(None)
+        keys_after(box, None)
         started = time.monotonic()
         box.wait(0.3)
         assert 0.25 < time.monotonic() - started < 2
@@ -249,14 +251,14 @@ def test_a_new_uidvalidity_makes_all_mails_new(dovecot: Dovecot, folder: str) ->
     with dovecot.client() as reader:
         for _ in range(3):
             reader.append(folder, MAIL)
-        old = box.keys_after(None)
+        old = keys_after(box, None)
         assert len(old) == 3
         reader.delete_folder(folder)
         reader.create_folder(folder)
         for _ in range(2):
             reader.append(folder, MAIL)
     box.connect()
-    new = box.keys_after(old[-1])
+    new = keys_after(box, old[-1])
     assert len(new) == 2
     assert set(new).isdisjoint(old)
     assert list(box.fetch(old)) == []
@@ -294,7 +296,7 @@ def test_a_message_that_the_server_will_not_give_holds_up_no_other() -> None:
 
     with scripted_server(serve) as server:
         box = mailbox(plain(server))
-        raws = list(box.fetch(box.keys_after(None)))
+        raws = list(box.fetch(keys_after(box, None)))
         assert [raw.octets for raw in raws] == [b"mail1", b"", b"mail3"]
         assert [raw.size_bytes for raw in raws] == [5, 5, 5]
         box.close()
@@ -304,7 +306,7 @@ def test_a_folder_of_many_uids_is_searched_in_spans() -> None:
     answers = {"EXAMINE": "* OK [UIDVALIDITY 7] here\n* OK [UIDNEXT 120000] next\n% OK done"}
     with imap_server(answers, searches=["1 49999", "70000", "119999 130000"]) as server:
         box = mailbox(plain(server))
-        assert box.keys_after(None) == ("7/1", "7/49999", "7/70000", "7/119999", "7/130000")
+        assert keys_after(box, None) == ("7/1", "7/49999", "7/70000", "7/119999", "7/130000")
         box.close()
     heard = b"".join(server.heard)
     for span in (b"UID 1:50000", b"UID 50001:100000", b"UID 100001:*"):
@@ -321,7 +323,7 @@ def test_a_connection_cut_anywhere_is_transient_and_loses_nothing(dovecot: Dovec
             reader.append(folder, MAIL * 20 + b"%d\r\n" % number)
     direct = dataclasses.replace(dovecot.settings(), host="127.0.0.1", port=dovecot.imap_port, security="none")
     box = mailbox(direct, folder)
-    whole = list(box.fetch(box.keys_after(None)))
+    whole = list(box.fetch(keys_after(box, None)))
     box.close()
     assert len(whole) == 3
     passed: list[int] = []
@@ -330,7 +332,7 @@ def test_a_connection_cut_anywhere_is_transient_and_loses_nothing(dovecot: Dovec
         with scripted_server(cut_after(dovecot.imap_port, allowed, passed)) as proxy:
             box = mailbox(dataclasses.replace(direct, port=proxy.port, timeout_s=5), folder)
             try:
-                got = list(box.fetch(box.keys_after(None)))
+                got = list(box.fetch(keys_after(box, None)))
             except Transient:
                 cuts += 1
             else:
@@ -372,7 +374,7 @@ def test_filing_without_move(missing: str, left: int) -> None:
         for number in (1, 2, 3):
             reader.append("INBOX", MAIL + b"%d\r\n" % number)
         box = mailbox(server.settings())
-        keys = box.keys_after(None)
+        keys = keys_after(box, None)
         box.file(keys[1], "Done/This year")
         with pytest.raises(Gone):
             box.file(keys[1], "Done/This year")
@@ -389,9 +391,9 @@ def test_a_folder_that_cannot_be_made_is_permanent(dovecot: Dovecot, folder: str
     box = mailbox(dovecot.settings(), folder)
     with dovecot.client() as reader:
         reader.append(folder, MAIL)
-    (key,) = box.keys_after(None)
+    (key,) = keys_after(box, None)
     with pytest.raises(Permanent) as caught:
         box.file(key, "../../elsewhere")
     assert type(caught.value) is Permanent
-    assert box.keys_after(None) == (key,)
+    assert keys_after(box, None) == (key,)
     box.close()

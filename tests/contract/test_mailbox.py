@@ -20,7 +20,7 @@ from tests.servers.dovecot import Dovecot
 from triaged.backends.imap import ImapMailbox
 from triaged.backends.maildir import MaildirMailbox
 from triaged.errors import Gone, Permanent
-from triaged.ports import Mailbox
+from triaged.ports import Mailbox, keys_after
 
 LIMIT = 2_000
 LONG_S = 30.0
@@ -46,6 +46,9 @@ class Site(Protocol):
 
     def expunge_second(self) -> None: ...
     def in_folder(self, folder: str) -> list[bytes]: ...
+    def marks(self, octets: bytes) -> set[str] | None:
+        """The categories of a mail in the folder, without the server's own; None where there are none to be had."""
+
     def lay(self, folder: str, octets: bytes, received: datetime) -> None:
         """Put a mail into another folder, made if missing."""
 
@@ -71,6 +74,10 @@ class MemorySite:
 
     def in_folder(self, folder: str) -> list[bytes]:
         return [octets for _, octets in self.mailbox.folders[folder]]
+
+    def marks(self, octets: bytes) -> set[str] | None:
+        [number] = [number for number, (_, each) in self.mailbox._messages.items() if each == octets]
+        return self.mailbox.marks.get(f"{self.mailbox.validity}/{number}", set())
 
     def lay(self, folder: str, octets: bytes, received: datetime) -> None:
         self.mailbox.folders.setdefault(folder, []).append((received.astimezone(UTC), octets))
@@ -107,6 +114,9 @@ class MaildirSite:
 
     def expunge_second(self) -> None:
         (self.path / "cur" / "000002.host:2,S").unlink()
+
+    def marks(self, octets: bytes) -> set[str] | None:
+        return None
 
     def in_folder(self, folder: str) -> list[bytes]:
         return [path.read_bytes() for path in (self.path / f".{folder}" / "cur").iterdir()]
@@ -152,6 +162,13 @@ class ImapSite:
         self.reader.delete_messages([2])
         self.reader.expunge()
         self.reader.unselect_folder()
+
+    def marks(self, octets: bytes) -> set[str] | None:
+        self.reader.select_folder(self.folder, readonly=True)
+        found = self.reader.fetch(self.reader.search(), ["FLAGS", "BODY.PEEK[]"])
+        self.reader.unselect_folder()
+        [flags] = [item[b"FLAGS"] for item in found.values() if item[b"BODY[]"] == octets]
+        return {flag.decode().replace("_", " ") for flag in flags if not flag.startswith(b"\\")}
 
     def in_folder(self, folder: str) -> list[bytes]:
         self.reader.select_folder(folder, readonly=True)
@@ -209,20 +226,20 @@ def meanwhile(what: threading.Timer) -> Iterator[float]:
 
 
 def test_an_empty_folder_has_no_keys(site: Site) -> None:
-    assert site.mailbox.keys_after(None) == ()
+    assert keys_after(site.mailbox, None) == ()
     assert list(site.mailbox.fetch(())) == []
 
 
 def test_oldest_first_and_octet_for_octet(site: Site) -> None:
     mails = fill(site, 5)
-    keys = site.mailbox.keys_after(None)
+    keys = keys_after(site.mailbox, None)
     assert [raw.octets for raw in site.mailbox.fetch(keys)] == mails
     assert [raw.octets for raw in site.mailbox.fetch(keys[::-1])] == mails[::-1]
 
 
 def test_what_is_told_about_a_mail(site: Site) -> None:
     mails = fill(site, 2)
-    keys = site.mailbox.keys_after(None)
+    keys = keys_after(site.mailbox, None)
     raws = list(site.mailbox.fetch(keys))
     assert [raw.received for raw in raws] == [FIRST.astimezone(UTC), FIRST.astimezone(UTC) + timedelta(minutes=1)]
     assert all(raw.received.utcoffset() == timedelta(0) for raw in raws)
@@ -233,21 +250,22 @@ def test_what_is_told_about_a_mail(site: Site) -> None:
 
 def test_the_cursor_covers_what_was_committed(site: Site) -> None:
     fill(site, 4)
-    keys = site.mailbox.keys_after(None)
+    keys = keys_after(site.mailbox, None)
     assert len(set(keys)) == 4
-    if site.ordered:
-        assert site.mailbox.keys_after(keys[1]) == keys[2:]
-        assert site.mailbox.keys_after(keys[3]) == ()  # not the last one, which IMAP's `n:*` gives
-    else:
-        assert site.mailbox.keys_after(keys[1]) == keys
-    assert site.mailbox.keys_after("what is this") == keys
-    assert site.mailbox.keys_after("987654321/3") == keys  # of another UIDVALIDITY
+    listed = list(site.mailbox.list_after(None))
+    assert tuple(key for page in listed for key in page.keys) == keys
+    for number, page in enumerate(listed):
+        later = tuple(key for page in listed[number + 1 :] for key in page.keys)
+        assert keys_after(site.mailbox, page.cursor) == (later if site.ordered else keys)
+    # After all of them nothing: not the last one, which IMAP's `n:*` gives.
+    assert keys_after(site.mailbox, "what is this") == keys
+    assert keys_after(site.mailbox, "987654321/3") == keys  # of another UIDVALIDITY
 
 
 def test_reading_changes_nothing(site: Site) -> None:
     fill(site, 4)
     before = site.state()
-    keys = site.mailbox.keys_after(None)
+    keys = keys_after(site.mailbox, None)
     assert len(list(site.mailbox.fetch(keys))) == 4
     site.mailbox.wait(0.05)
     site.mailbox.connect()
@@ -256,7 +274,7 @@ def test_reading_changes_nothing(site: Site) -> None:
 
 def test_a_mail_that_vanished_is_left_out(site: Site) -> None:
     mails = fill(site, 3)
-    keys = site.mailbox.keys_after(None)
+    keys = keys_after(site.mailbox, None)
     site.expunge_second()
     assert [raw.octets for raw in site.mailbox.fetch(keys)] == [mails[0], mails[2]]
     assert list(site.mailbox.fetch(["987654321/1", "nonsense", keys[1]])) == []
@@ -267,7 +285,7 @@ def test_of_a_mail_over_the_limit_only_the_head_comes(site: Site) -> None:
     assert (len(exact), len(over)) == (LIMIT, LIMIT + 1)
     for minute, octets in enumerate((exact, over, mail(3))):
         site.deliver(octets, FIRST + timedelta(minutes=minute))
-    first, second, third = site.mailbox.fetch(site.mailbox.keys_after(None))
+    first, second, third = site.mailbox.fetch(keys_after(site.mailbox, None))
     assert first.octets == exact
     assert second.octets == over[: over.index(b"\r\n\r\n") + 4]
     assert second.size_bytes == LIMIT + 1
@@ -276,14 +294,14 @@ def test_of_a_mail_over_the_limit_only_the_head_comes(site: Site) -> None:
 
 def test_more_mails_than_one_batch(site: Site) -> None:
     mails = fill(site, 230)
-    keys = site.mailbox.keys_after(None)
+    keys = keys_after(site.mailbox, None)
     assert [raw.octets for raw in site.mailbox.fetch(keys)] == mails
 
 
 def test_a_quiet_folder_is_waited_for(site: Site) -> None:
     fill(site, 1)
     site.settle()
-    site.mailbox.keys_after(None)
+    keys_after(site.mailbox, None)
     started = time.monotonic()
     site.mailbox.wait(0.8)
     assert 0.75 < time.monotonic() - started < 5
@@ -292,15 +310,15 @@ def test_a_quiet_folder_is_waited_for(site: Site) -> None:
 def test_wait_returns_when_a_mail_comes(site: Site) -> None:
     fill(site, 1)
     site.settle()
-    keys = site.mailbox.keys_after(None)
+    keys = keys_after(site.mailbox, None)
     with meanwhile(threading.Timer(0.3, site.deliver, (mail(2), FIRST + timedelta(days=1)))) as started:
         site.mailbox.wait(LONG_S)
     assert 0.25 < time.monotonic() - started < LONG_S / 5
-    assert len(site.mailbox.keys_after(None)) == len(keys) + 1
+    assert len(keys_after(site.mailbox, None)) == len(keys) + 1
 
 
 def test_a_mail_that_came_before_the_wait_ends_it(site: Site) -> None:
-    site.mailbox.keys_after(None)
+    keys_after(site.mailbox, None)
     site.deliver(mail(1), FIRST)
     started = time.monotonic()
     site.mailbox.wait(LONG_S)
@@ -309,7 +327,7 @@ def test_a_mail_that_came_before_the_wait_ends_it(site: Site) -> None:
 
 def test_wake_ends_a_wait_from_another_thread(site: Site) -> None:
     site.settle()
-    site.mailbox.keys_after(None)
+    keys_after(site.mailbox, None)
     with meanwhile(threading.Timer(0.3, site.mailbox.wake)) as started:
         site.mailbox.wait(LONG_S)
     assert 0.25 < time.monotonic() - started < 1.3
@@ -317,7 +335,7 @@ def test_wake_ends_a_wait_from_another_thread(site: Site) -> None:
 
 def test_wake_before_a_wait_is_not_forgotten_and_counts_once(site: Site) -> None:
     site.settle()
-    site.mailbox.keys_after(None)
+    keys_after(site.mailbox, None)
     site.mailbox.wake()
     site.mailbox.wake()
     started = time.monotonic()
@@ -329,18 +347,40 @@ def test_wake_before_a_wait_is_not_forgotten_and_counts_once(site: Site) -> None
 
 def test_filing_moves_the_mail_into_a_folder_made_for_it(site: Site) -> None:
     mails = fill(site, 3)
-    keys = site.mailbox.keys_after(None)
+    keys = keys_after(site.mailbox, None)
     folder = f"Done-{uuid.uuid4().hex}"
     site.mailbox.file(keys[0], folder)
     site.mailbox.file(keys[1], folder)
     assert sorted(site.in_folder(folder)) == sorted(mails[:2])
-    assert site.mailbox.keys_after(None) == keys[2:]
+    assert keys_after(site.mailbox, None) == keys[2:]
     assert [raw.octets for raw in site.mailbox.fetch(keys)] == mails[2:]
+
+
+def test_marks_stand_on_the_mail_beside_those_of_people(site: Site) -> None:
+    mails = fill(site, 3)
+    keys = keys_after(site.mailbox, None)
+    for categories in (["complaint", "contract renewal"], ["complaint"], ["request"]):
+        site.mailbox.mark(keys[1], categories)
+    assert site.marks(mails[1]) in ({"complaint", "contract renewal", "request"}, None)
+    assert site.marks(mails[0]) in (set(), None)
+    assert [raw.octets for raw in site.mailbox.fetch(keys)] == mails
+    assert keys_after(site.mailbox, None) == keys
+
+
+def test_a_mail_that_is_gone_cannot_be_marked(site: Site) -> None:
+    mails = fill(site, 2)
+    if site.marks(mails[0]) is None:
+        return
+    keys = keys_after(site.mailbox, None)
+    site.mailbox.file(keys[0], f"Done-{uuid.uuid4().hex}")
+    for key in (keys[0], "987654321/2", "nonsense"):
+        with pytest.raises(Gone):
+            site.mailbox.mark(key, ["complaint"])
 
 
 def test_filing_twice_finds_it_gone(site: Site) -> None:
     fill(site, 2)
-    keys = site.mailbox.keys_after(None)
+    keys = keys_after(site.mailbox, None)
     folder = f"Done-{uuid.uuid4().hex}"
     site.mailbox.file(keys[0], folder)
     for key in (keys[0], "987654321/2", "nonsense"):
@@ -351,13 +391,13 @@ def test_filing_twice_finds_it_gone(site: Site) -> None:
 
 def test_what_was_filed_is_brought_back(site: Site) -> None:
     mails = fill(site, 3)
-    keys = site.mailbox.keys_after(None)
+    keys = keys_after(site.mailbox, None)
     folder = f"Done-{uuid.uuid4().hex}"
     site.mailbox.file(keys[0], folder)
     site.mailbox.file(keys[1], folder)
     site.mailbox.refile("<1@example.com>", folder, site.mailbox.folder)
     assert site.in_folder(folder) == [mails[1]]
-    now = site.mailbox.keys_after(None)
+    now = keys_after(site.mailbox, None)
     assert sorted(raw.octets for raw in site.mailbox.fetch(now)) == sorted((mails[0], mails[2]))
     assert keys[2] in now
     with pytest.raises(Gone):
@@ -366,7 +406,7 @@ def test_what_was_filed_is_brought_back(site: Site) -> None:
     site.mailbox.refile("<2@example.com>", folder, other)
     site.mailbox.refile("<1@example.com>", site.mailbox.folder, other)
     assert sorted(site.in_folder(other)) == sorted(mails[:2])
-    assert [raw.octets for raw in site.mailbox.fetch(site.mailbox.keys_after(None))] == [mails[2]]
+    assert [raw.octets for raw in site.mailbox.fetch(keys_after(site.mailbox, None))] == [mails[2]]
 
 
 def test_what_cannot_be_told_by_its_message_id_stays(site: Site) -> None:
@@ -379,7 +419,7 @@ def test_what_cannot_be_told_by_its_message_id_stays(site: Site) -> None:
         with pytest.raises(Gone):
             site.mailbox.refile(message_id, source, site.mailbox.folder)
     assert len(site.in_folder(folder)) == 3
-    assert site.mailbox.keys_after(None) == ()
+    assert keys_after(site.mailbox, None) == ()
 
 
 def headed(fields: str) -> bytes:
@@ -406,13 +446,13 @@ def test_a_survey_tells_of_every_folder(site: Site) -> None:
     assert found[f"<filed.{mark}@example.com>"].automatic
     assert found[f"<filed.{mark}@example.com>"].folder == filed
     site.mailbox.connect()
-    assert (found[asked].folder, found[asked].key) == (site.mailbox.folder, site.mailbox.keys_after(None)[0])
+    assert (found[asked].folder, found[asked].key) == (site.mailbox.folder, keys_after(site.mailbox, None)[0])
     assert site.state() == before
 
 
 def test_a_survey_begins_at_its_moment_and_the_mailbox_goes_on(site: Site) -> None:
     mails = fill(site, 230)
-    keys = site.mailbox.keys_after(None)
+    keys = keys_after(site.mailbox, None)
     since = FIRST + timedelta(minutes=11)
     found = {each.message_id for each in site.mailbox.survey(since) if each.folder == site.mailbox.folder}
     assert found == {f"<{number}@example.com>" for number in range(12, 231)}
@@ -449,12 +489,12 @@ def test_a_missing_folder_is_gone(site: Site) -> None:
 def test_connecting_and_closing_twice(site: Site) -> None:
     mails = fill(site, 1)
     site.mailbox.connect()
-    assert [raw.octets for raw in site.mailbox.fetch(site.mailbox.keys_after(None))] == mails
+    assert [raw.octets for raw in site.mailbox.fetch(keys_after(site.mailbox, None))] == mails
     site.mailbox.close()
     site.mailbox.close()
     site.mailbox.wake()
     site.mailbox.connect()
-    assert [raw.octets for raw in site.mailbox.fetch(site.mailbox.keys_after(None))] == mails
+    assert [raw.octets for raw in site.mailbox.fetch(keys_after(site.mailbox, None))] == mails
 
 
 def test_the_double_makes_its_folder_anew() -> None:
@@ -463,4 +503,4 @@ def test_the_double_makes_its_folder_anew() -> None:
     cursor = mailbox.deliver(mail(2))
     mailbox.remake()
     fresh = mailbox.deliver(mail(3))
-    assert mailbox.keys_after(cursor) == (fresh,)
+    assert keys_after(mailbox, cursor) == (fresh,)

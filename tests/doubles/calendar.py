@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from triaged.backends.ical import busy_of, holds_uid
-from triaged.errors import TriagedError
-from triaged.model import Interval
+from triaged.errors import Gone, TriagedError
+from triaged.model import Address, Interval
 
 
 @dataclass
@@ -17,6 +17,8 @@ class MemoryCalendar:
     timezone: str = "Europe/Berlin"
     objects: dict[str, bytes] = field(default_factory=dict)
     fails: TriagedError | None = None
+    invites: bool = False
+    invited: dict[str, list[str]] = field(default_factory=dict)
 
     def busy(self, start: datetime, end: datetime) -> tuple[Interval, ...]:
         self._fail()
@@ -27,6 +29,28 @@ class MemoryCalendar:
             return False
         self.objects[uid] = ics
         return True
+
+    def invite(self, uid: str, attendee: Address) -> None:
+        if uid not in self.objects:
+            raise Gone(uid)
+        if attendee.addr_spec not in self.invited.setdefault(uid, []):
+            self.invited[uid].append(attendee.addr_spec)
+
+    def replace(self, uid: str, ics: bytes) -> bool:
+        name = self._name(uid)
+        if name is not None:
+            self.objects[name] = ics
+        return name is not None
+
+    def remove(self, uid: str) -> bool:
+        name = self._name(uid)
+        if name is not None:
+            del self.objects[name]
+        return name is not None
+
+    def _name(self, uid: str) -> str | None:
+        self._fail()
+        return next((name for name, octets in self.objects.items() if holds_uid(octets, uid)), None)
 
     def find(self, uid: str) -> bytes | None:
         self._fail()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from triaged.backends.heads import is_draft_name, is_sent_name, none_or_several, surveyed
 from triaged.errors import Gone, TriagedError
-from triaged.model import Locator, Raw, Surveyed
+from triaged.model import Listed, Locator, Raw, Surveyed
 
 RECEIVED = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
@@ -25,6 +25,7 @@ class MemoryMailbox:
     validity: int = 1
     exists: bool = True
     folders: dict[str, list[tuple[datetime, bytes]]] = field(default_factory=dict)
+    marks: dict[str, set[str]] = field(default_factory=dict)
     _messages: dict[int, tuple[datetime, bytes]] = field(default_factory=dict)
     _next: int = 1
     _changed: threading.Event = field(default_factory=threading.Event)
@@ -50,11 +51,20 @@ class MemoryMailbox:
         if not self.exists:
             raise Gone(f"{self.name}: there is no folder {self.folder}")
 
-    def keys_after(self, cursor: str | None) -> tuple[str, ...]:
+    def list_after(self, cursor: str | None) -> Iterator[Listed]:
         self._fault()
         self._changed.clear()
         above = self._number(cursor) if cursor is not None else 0
-        return tuple(f"{self.validity}/{number}" for number in sorted(self._messages) if number > above)
+        for number in sorted(self._messages):
+            if number > above:
+                key = f"{self.validity}/{number}"
+                yield Listed((key,), key)
+
+    def mark(self, key: str, categories: Sequence[str]) -> None:
+        self._fault()
+        if self._number(key) not in self._messages:
+            raise Gone(f"{self.name}: message {key} is no longer in {self.folder}")
+        self.marks.setdefault(key, set()).update(categories)
 
     def fetch(self, keys: Sequence[str]) -> Iterator[Raw]:
         for key in keys:

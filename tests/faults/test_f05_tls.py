@@ -24,10 +24,12 @@ from tests.servers.dovecot import Dovecot, running_dovecot
 from tests.servers.scripted import Line, ScriptedServer, scripted_server
 from tests.servers.smtp import SmtpServer
 from triaged.backends.caldav import CaldavCalendar
-from triaged.backends.imap import ImapMailbox, ImapSettings
+from triaged.backends.imap import ImapMailbox
+from triaged.backends.imapline import ImapSettings
 from triaged.backends.smtp import SmtpMailer, SmtpSettings
 from triaged.decision import Outgoing
 from triaged.errors import Permanent, Transient, TriagedError
+from triaged.ports import keys_after
 
 SECRET = "the-password"
 MAIL = Outgoing("desk@example.test", "client@example.com", "<f5@example.test>", b"Subject: ours\r\n\r\nthe words\r\n")
@@ -40,7 +42,7 @@ def read_mail(port: int, ca_file: Path, security: str) -> None:
     settings = ImapSettings("localhost", port, security, "desk", SECRET, str(ca_file), timeout_s=3)  # type: ignore[arg-type]
     box = ImapMailbox("desk", "INBOX", settings, max_message_bytes=1_000_000)
     try:
-        list(box.fetch(box.keys_after(None)))
+        list(box.fetch(keys_after(box, None)))
     finally:
         box.close()
 
@@ -196,7 +198,7 @@ def test_imap_words_said_before_tls_are_forgotten(authority: Authority) -> None:
     with scripted_server(script) as server:
         settings = ImapSettings("localhost", server.port, "starttls", "desk", SECRET, str(authority.ca_file))
         box = ImapMailbox("desk", "INBOX", settings, max_message_bytes=1_000_000)
-        assert box.keys_after(None) == ("7/1",)
+        assert keys_after(box, None) == ("7/1",)
         box.close()
 
 

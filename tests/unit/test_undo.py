@@ -35,6 +35,7 @@ from triaged.log.store import Log
 from triaged.mail.parse import parse
 from triaged.model import Locator, Raw
 from triaged.playbook import Playbook
+from triaged.ports import keys_after
 from triaged.replay import without
 from triaged.rules.grammar import Then, parse_send
 from triaged.rules.load import rule_set
@@ -475,16 +476,16 @@ def test_a_mail_that_was_filed_is_moved_back_and_away_again(
     service = FilingLane(MaildirMailbox("desk", inbox, max_message_bytes=1_000_000))
     row = record(log, playbook, mail(RED))
     assert perform(log, service) == ["moved to Urgent"]
-    assert mailbox.keys_after(None) == ()
+    assert keys_after(mailbox, None) == ()
     undo, changed = take_back(log, reader, playbook)
     assert changed == 1
     assert perform(log, service) == ["moved to inbox"]
-    assert mailbox.keys_after(None) == ("1",)
-    assert reader.unlogged("desk", "inbox", mailbox.keys_after(None)) == []  # nothing is read or answered again
+    assert keys_after(mailbox, None) == ("1",)
+    assert reader.unlogged("desk", "inbox", keys_after(mailbox, None)) == []  # nothing is read or answered again
     assert perform(log, service) == []
     assert back(log, reader, undo) == {row: ""}
     assert perform(log, service) == ["moved to Urgent"]
-    assert mailbox.keys_after(None) == ()
+    assert keys_after(mailbox, None) == ()
 
 
 def test_a_mail_moved_back_is_seen_as_a_copy_and_not_answered_again(
@@ -502,7 +503,7 @@ def test_a_mail_moved_back_is_seen_as_a_copy_and_not_answered_again(
     assert perform(log, FilingLane(mailbox)) == ["moved to Urgent"]
     take_back(log, reader, playbook)
     assert perform(log, FilingLane(mailbox)) == ["moved to inbox"]
-    [again] = mailbox.keys_after(key)
+    [again] = keys_after(mailbox, key)
     assert reader.unlogged("desk", "inbox", [again]) == [again]
     [given] = mailbox.fetch([again])
     count = len(reader.effects(row))

@@ -16,6 +16,7 @@ from tenacity import RetryError
 
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError
 from triaged.log.read import Reader
+from triaged.model import Listed
 from triaged.worker import systemd
 from triaged.worker.beats import Beats
 from triaged.worker.progress import Progress
@@ -23,43 +24,80 @@ from triaged.worker.retry import LONGEST_WAIT_S, REFUSED_WAIT_S, patiently, wait
 from triaged.worker.writer import Writer
 
 
+def pages(*each: str) -> list[Listed]:
+    """A page a word: its letters are the keys, the word with a colon the cursor."""
+    return [Listed(tuple(word), f"{word}:") for word in each]
+
+
 def test_the_cursor_stops_before_the_first_gap() -> None:
     progress = Progress()
-    assert progress.hand_out(["1", "2", "3", "4"]) == ("1", "2", "3", "4")
-    assert progress.hand_out(["3", "4", "5"]) == ("5",)
+    assert progress.hand_out(pages("1", "2", "3", "4"), "1234") == ("1", "2", "3", "4")
+    assert progress.hand_out(pages("34", "5"), "345") == ("5",)
     progress.committed("2")
     progress.committed("3")
     assert progress.take_reached() is None
     progress.committed("1")
-    assert progress.take_reached() == "3"
+    assert progress.take_reached() == "3:"
     assert progress.take_reached() is None
+
+
+def test_a_page_is_covered_when_all_its_keys_are_and_those_before() -> None:
+    progress = Progress()
+    progress.hand_out(pages("ab", "cd"), "abcd")
+    for key in "bdc":
+        progress.committed(key)
+        assert progress.take_reached() is None
+    progress.committed("a")
+    assert progress.take_reached() == "cd:"
+
+
+def test_a_page_without_news_moves_the_cursor_once_nothing_is_under_way() -> None:
+    progress = Progress()
+    assert progress.hand_out(pages("ab"), "") == ()
+    assert progress.take_reached() == "ab:"
+    assert progress.hand_out(pages("ab"), "") == ()
+    assert progress.take_reached() is None, "no news: nothing is written"
+    progress.hand_out(pages("c"), "c")
+    progress.hand_out(pages("c", "x"), "c")
+    assert progress.take_reached() is None
+    progress.committed("c")
+    assert progress.take_reached() == "x:"
 
 
 def test_what_was_taken_back_holds_up_the_cursor_and_is_handed_out_again() -> None:
     progress = Progress()
-    progress.hand_out(["1", "2", "3"])
+    progress.hand_out(pages("1", "2", "3"), "123")
     progress.take_back(["1", "9"])
     progress.committed("2")
     assert progress.take_reached() is None
-    assert progress.hand_out(["1", "3"]) == ("1",)
+    assert progress.hand_out(pages("1", "3"), "13") == ("1",)
     progress.committed("1")
-    assert progress.take_reached() == "2"
+    assert progress.take_reached() == "2:"
 
 
 def test_what_was_taken_back_and_is_gone_holds_up_nothing() -> None:
     progress = Progress()
-    progress.hand_out(["1", "2"])
+    progress.hand_out(pages("1", "2"), "12")
     progress.take_back(["1"])
-    assert progress.hand_out(["2"]) == ()
+    assert progress.hand_out(pages("2"), "2") == ()
     progress.committed("2")
-    assert progress.take_reached() == "2"
+    assert progress.take_reached() == "2:"
 
 
-@given(st.permutations(range(8)), st.sets(st.integers(0, 7)))
-def test_a_cursor_never_covers_a_key_without_a_row(order: list[int], failing: set[int]) -> None:
+def test_the_last_of_a_page_that_is_gone_does_not_take_its_cursor_along() -> None:
     progress = Progress()
-    keys = [str(number) for number in range(8)]
-    progress.hand_out(keys)
+    progress.hand_out(pages("12"), "12")
+    progress.take_back(["2"])
+    progress.hand_out([], "")
+    progress.committed("1")
+    assert progress.take_reached() == "12:"
+
+
+@given(st.permutations(range(8)), st.sets(st.integers(0, 7)), st.sampled_from([1, 3, 8]))
+def test_a_cursor_never_covers_a_key_without_a_row(order: list[int], failing: set[int], size: int) -> None:
+    progress = Progress()
+    listed = [tuple(str(key) for key in range(8)[start : start + size]) for start in range(0, 8, size)]
+    progress.hand_out([Listed(keys, keys[-1]) for keys in listed], [str(number) for number in range(8)])
     done: set[int] = set()
     for number in order:
         if number in failing:

@@ -1,26 +1,22 @@
-"""An IMAP server (RFC 3501) in: its messages, the news of new ones, a filing hand, and the folder of sent mail out."""
+"""An IMAP server (RFC 3501) in: its messages, the news of new ones, and a filing hand out."""
 
 from __future__ import annotations
 
-import re
 import select
 import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from imaplib import IMAP4
-from typing import Literal
 
-from imapclient import SEEN, IMAPClient, SocketTimeout
-from imapclient.exceptions import LoginError
+from imapclient import IMAPClient
 
-from triaged.backends.imapfolders import make_folder, move, sent_folder, survey, the_one
-from triaged.backends.tls import client_context, tls_translated
-from triaged.errors import Gone, LoginRefused, Permanent, Transient
-from triaged.model import Locator, Raw, Surveyed
+from triaged.backends.imapfolders import keyword, move, survey, the_one
+from triaged.backends.imapline import ImapSettings, log_out, open_line, shut, translated
+from triaged.errors import Gone, Permanent, Transient
+from triaged.model import Listed, Locator, Raw, Surveyed
 
 BATCH_MESSAGES = 100
 """Messages per FETCH; batches of 50 to 100 are six times faster than one by one (our measurement, 2026-11)."""
@@ -33,34 +29,6 @@ SEARCH_SPAN = 50_000
 
 POLL_S = 60.0
 """Seconds between looks where the server has no IDLE."""
-
-_PASSES = re.compile(
-    r"\[(UNAVAILABLE|INUSE|LIMIT|EXPUNGEISSUED)\b|too many|maximum number of connections", re.IGNORECASE
-)
-"""Refusals that pass by themselves: RFC 5530 codes, and the words of Gmail and Dovecot for too many connections."""
-
-_LOGIN_CAN_CARRY = re.compile(r"[A-Za-z0-9@._+=/-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class ImapSettings:
-    """Where and how to log in. security `none` is for loopback hosts only (the configuration sees to it).
-
-    timeout_s: for connecting and for each answer. idle_s: IDLE is ended and the folder searched at least this
-    often, because a dead connection cannot be seen from within IDLE; must stay under 29 minutes (RFC 2177).
-    """
-
-    host: str
-    port: int
-    security: Literal["tls", "starttls", "none"]
-    user: str
-    password: str
-    ca_file: str | None = None
-    timeout_s: float = 30
-    idle_s: float = 240
-
-    def __repr__(self) -> str:
-        return f"ImapSettings({self.user} at {self.host}:{self.port})"
 
 
 class ImapMailbox:
@@ -86,7 +54,7 @@ class ImapMailbox:
     def connect(self) -> None:
         """Connect, log in and open the folder. Raises: Transient, Permanent, LoginRefused, Gone (no such folder)."""
         self._drop()
-        self._client = _open(self._settings)
+        self._client = open_line(self._settings)
         try:
             self._select(self._client, writable=False)
         except Permanent:
@@ -95,8 +63,9 @@ class ImapMailbox:
         if self._wake_pair is None:
             self._wake_pair = _wake_pair()
 
-    def keys_after(self, cursor: str | None) -> tuple[str, ...]:
-        """Keys above the cursor, by UID; all of them when the cursor is of another UIDVALIDITY."""
+    def list_after(self, cursor: str | None) -> Iterator[Listed]:
+        """Keys above the cursor, by UID; all of them when the cursor is of another UIDVALIDITY. A page's cursor is its
+        last key."""
         client = self._selected(writable=False)
         validity, uid = _parse_key(cursor) if cursor is not None else (0, 0)
         if validity != self._validity:
@@ -104,7 +73,10 @@ class ImapMailbox:
         with self._talking("search"):
             uids = self._uids_above(client, uid)
         self._highest_told = max([uid, *uids])
-        return tuple(f"{self._validity}/{uid}" for uid in uids)
+        keys = tuple(f"{self._validity}/{uid}" for uid in uids)
+        for start in range(0, len(keys), BATCH_MESSAGES):
+            page = keys[start : start + BATCH_MESSAGES]
+            yield Listed(page, page[-1])
 
     def fetch(self, keys: Sequence[str]) -> Iterator[Raw]:
         """The messages in the order of `keys`. A message that the server refuses to give has no octets."""
@@ -155,6 +127,12 @@ class ImapMailbox:
         finally:
             self.close()  # another folder is open on it
 
+    def mark(self, key: str, categories: Sequence[str]) -> None:
+        """Set a keyword each (RFC 3501 2.3.2); a server that keeps no new keywords drops them."""
+        client = self._selected(writable=True)
+        with self._talking("mark a message"):
+            client.add_flags([self._uid_of(client, key)], [keyword(each) for each in categories], silent=True)
+
     def file(self, key: str, folder: str) -> None:
         """Move a message, by MOVE (RFC 6851) or else COPY and expunge of this one message (RFC 4315).
 
@@ -162,11 +140,15 @@ class ImapMailbox:
         copy and expunge leaves a copy behind, so the next try makes a second one.
         """
         client = self._selected(writable=True)
-        validity, uid = _parse_key(key)
         with self._talking("move a message"):
-            if validity != self._validity or not client.search(["UID", str(uid), "UNDELETED"]):
-                raise Gone(f"{self.name}: message {key} is no longer in {self.folder}")
-            move(client, uid, folder)
+            move(client, self._uid_of(client, key), folder)
+
+    def _uid_of(self, client: IMAPClient, key: str) -> int:
+        """Raises: Gone."""
+        validity, uid = _parse_key(key)
+        if validity != self._validity or not client.search(["UID", str(uid), "UNDELETED"]):
+            raise Gone(f"{self.name}: message {key} is no longer in {self.folder}")
+        return uid
 
     def refile(self, message_id: str, source: str, target: str) -> None:
         """Move by Message-ID, as `file` moves; the connection is closed at the end."""
@@ -181,7 +163,7 @@ class ImapMailbox:
 
     def close(self) -> None:
         """Log out and close; never raises."""
-        _log_out(self._client)
+        log_out(self._client)
         self._client = None
         pair, self._wake_pair = self._wake_pair, None
         for end in pair or ():
@@ -253,7 +235,7 @@ class ImapMailbox:
     @contextmanager
     def _talking(self, doing: str, *, refused: type[Permanent] = Permanent) -> Iterator[None]:
         try:
-            with _translated(self._settings.host, doing, refused=refused):
+            with translated(self._settings.host, doing, refused=refused):
                 yield
         except Transient:
             self._drop()
@@ -261,131 +243,9 @@ class ImapMailbox:
 
     def _drop(self) -> None:
         """Forget the connection without a word to the server: after a timeout it cannot be talked to."""
-        _shut(self._client)
+        shut(self._client)
         self._client = None
         self._writable = False
-
-
-class ImapSent:
-    """The folder where copies of sent mail lie. folder None: the one marked \\Sent (RFC 6154), else `Sent`."""
-
-    def __init__(self, folder: str | None, settings: ImapSettings) -> None:
-        self._folder = folder
-        self._settings = settings
-        self._client: IMAPClient | None = None
-
-    def connect(self) -> None:
-        """Connect unless that is done. Raises: Transient, Permanent, LoginRefused."""
-        with self._talking("keep copies of sent mail"):
-            pass
-
-    def append(self, octets: bytes) -> None:
-        """Put a copy into the folder, marked as read. Done twice: two copies.
-
-        Raises: Transient, Permanent, LoginRefused.
-        """
-        with self._talking("keep a copy of a sent mail") as client:
-            client.append(self._folder, octets, flags=[SEEN])
-
-    def find(self, message_id: str) -> bool:
-        """Whether a mail with this Message-ID (with angle brackets) is there.
-
-        Raises: Transient, Permanent, LoginRefused.
-        """
-        with self._talking("search sent mail") as client:
-            client.select_folder(self._folder, readonly=True)
-            return len(client.search(["HEADER", "Message-ID", message_id])) > 0
-
-    def close(self) -> None:
-        """Log out and close; never raises."""
-        _log_out(self._client)
-        self._client = None
-
-    @contextmanager
-    def _talking(self, doing: str) -> Iterator[IMAPClient]:
-        """A connection known to be alive."""
-        if self._client is not None:
-            try:
-                self._client.noop()
-            except (IMAP4.error, OSError):
-                self._drop()
-        try:
-            if self._client is None:
-                self._client = _open(self._settings)
-                with _translated(self._settings.host, "open the folder of sent mail"):
-                    self._folder = self._folder or sent_folder(self._client)
-                    make_folder(self._client, self._folder)
-            with _translated(self._settings.host, doing):
-                yield self._client
-        except Transient:
-            self._drop()
-            raise
-
-    def _drop(self) -> None:
-        _shut(self._client)
-        self._client = None
-
-
-@contextmanager
-def _translated(host: str, doing: str, *, refused: type[Permanent] = Permanent) -> Iterator[None]:
-    """Foreign errors become ours; `refused` is what a tagged NO or BAD means here."""
-    try:
-        yield
-    except (IMAP4.abort, OSError) as error:
-        raise Transient(f"{host}: the connection was lost, could not {doing}: {error}") from error
-    except LoginError as error:
-        # imapclient makes a LoginError of everything, a lost connection too (our measurement, imapclient 4.1).
-        if isinstance(error.__context__, IMAP4.abort) or _PASSES.search(str(error)):
-            raise Transient(f"{host}: could not log in: {error}") from error
-        raise LoginRefused(f"{host}: user name or password is refused: {error}") from error
-    except IMAP4.error as error:
-        kind = Transient if _PASSES.search(str(error)) else refused
-        raise kind(f"{host}: will not {doing}: {error}") from error
-
-
-def _open(settings: ImapSettings) -> IMAPClient:
-    """Connected and logged in; the password leaves only after the certificate was checked."""
-    if re.search(r"[\r\n\0]", settings.user + settings.password):
-        raise Permanent(f"{settings.host}: user name or password holds a line break")
-    context = client_context(settings.ca_file) if settings.security != "none" else None
-    timeout = SocketTimeout(settings.timeout_s, settings.timeout_s)
-    client: IMAPClient | None = None
-    try:
-        with _translated(settings.host, "connect"), tls_translated(settings.host):
-            client = IMAPClient(
-                settings.host, settings.port, ssl=settings.security == "tls", ssl_context=context, timeout=timeout
-            )
-            client.normalise_times = False
-            if settings.security == "starttls":
-                if not client.has_capability("STARTTLS"):
-                    raise Permanent(f"{settings.host}: offers no STARTTLS, no password was sent")
-                client.starttls(context)
-            _log_in(client, settings.user, settings.password)
-    except BaseException:
-        _shut(client)
-        raise
-    return client
-
-
-def _log_in(client: IMAPClient, user: str, password: str) -> None:
-    """LOGIN, which every server has; AUTHENTICATE PLAIN (UTF-8) where LOGIN cannot carry the characters."""
-    if _LOGIN_CAN_CARRY.fullmatch(user) and password.isascii():
-        client.login(user, password)
-    else:
-        client.plain_login(user, password)
-
-
-def _shut(client: IMAPClient | None) -> None:
-    if client is not None:
-        with suppress(OSError, IMAP4.error):
-            client.shutdown()
-
-
-def _log_out(client: IMAPClient | None) -> None:
-    if client is not None:
-        with suppress(OSError, IMAP4.error):
-            client.logout()
-        _shut(client)
 
 
 def _wake_pair() -> tuple[socket.socket, socket.socket]:

@@ -19,6 +19,9 @@ SEARCH_SPAN = 50_000
 NOT_ITS_OWN = frozenset({b"\\noselect", b"\\nonexistent", b"\\all", b"\\flagged", b"\\drafts"})
 """Marks of folders that cannot be opened, show mail that lies elsewhere, or hold what nobody sent (RFC 3501, 6154)."""
 
+_ATOM = frozenset(map(chr, range(0x20, 0x7F))) - frozenset('(){%*"\\]')
+"""Letters of a keyword; RFC 3501 9: ATOM-CHAR, and the blank, which becomes `_`."""
+
 log = logging.getLogger(__name__)
 
 
@@ -27,6 +30,11 @@ def make_folder(client: IMAPClient, folder: str) -> None:
     if not client.folder_exists(folder):
         client.create_folder(folder)
         client.subscribe_folder(folder)
+
+
+def keyword(category: str) -> str:
+    """A category as an IMAP keyword: an atom (RFC 3501 9), a blank written as `_`, other odd letters left out."""
+    return "".join("_" if letter == " " else letter for letter in category if letter in _ATOM) or "triaged"
 
 
 def move(client: IMAPClient, uid: int, folder: str) -> None:

@@ -16,7 +16,7 @@ from imapclient import imap_utf7
 from triaged.backends.heads import HEAD_BYTES, is_draft_name, is_sent_name, none_or_several, surveyed
 from triaged.decision import Outgoing
 from triaged.errors import Gone, Permanent, Transient
-from triaged.model import Locator, Raw, Surveyed
+from triaged.model import Listed, Locator, Raw, Surveyed
 from triaged.ports import Crossing
 
 POLL_S = 0.5
@@ -43,7 +43,7 @@ class MaildirMailbox:
             self._seen_mtimes = None
             _paths(self._path)
 
-    def keys_after(self, cursor: str | None) -> tuple[str, ...]:
+    def list_after(self, cursor: str | None) -> Iterator[Listed]:
         """All keys, by modification time, then name: a Maildir has no order that a cursor could use."""
         with _translated(self._path):
             self._seen_mtimes = self._settled_mtimes()
@@ -51,7 +51,9 @@ class MaildirMailbox:
             for key, path in _paths(self._path).items():
                 with suppress(FileNotFoundError):
                     dated.append((path.stat().st_mtime_ns, key))
-        return tuple(key for _, key in sorted(dated))
+        keys = tuple(key for _, key in sorted(dated))
+        if len(keys) > 0:
+            yield Listed(keys, keys[-1])
 
     def fetch(self, keys: Sequence[str]) -> Iterator[Raw]:
         """The messages in the order of `keys`; a mail reader may move a file between listing and opening."""
@@ -66,7 +68,7 @@ class MaildirMailbox:
                 yield raw
 
     def wait(self, timeout_s: float) -> None:
-        """Return when new/ or cur/ changed since the last `keys_after`, when woken, or after `timeout_s`."""
+        """Return when new/ or cur/ changed since the last `list_after`, when woken, or after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         with _translated(self._path):
             while self._seen_mtimes in (None, _mtimes(self._path)):
@@ -95,6 +97,9 @@ class MaildirMailbox:
                             head = opened.read(HEAD_BYTES)
                             sent = is_sent_name(name)
                             yield surveyed(head, folder=name, key=key, date=date, is_sent_folder=sent)
+
+    def mark(self, key: str, categories: Sequence[str]) -> None:
+        """Nothing: a Maildir has no place for words that every mail reader shows."""
 
     def file(self, key: str, folder: str) -> None:
         """Move a message into the Maildir++ folder `.folder`, `/` in its name read as a level."""

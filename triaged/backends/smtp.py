@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from triaged.backends.imap import ImapSent
+from triaged.backends.imapsent import ImapSent
 from triaged.backends.tls import client_context, tls_translated
 from triaged.decision import Outgoing
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError, Uncertain

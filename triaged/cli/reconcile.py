@@ -15,7 +15,7 @@ from triaged.cli.common import FAILED, ConfigOption, JsonOption, app, config_of,
 from triaged.cli.mailboxes import mailbox_object, must_be_mailbox, surveyed_with_progress
 from triaged.log.places import cursor_moved, placed, sent_effects
 from triaged.log.read import Reader
-from triaged.ports import Mailbox
+from triaged.ports import Mailbox, keys_after
 from triaged.settings import Config, MaildirTable, SmtpOutgoing
 
 SHOWN = 20
@@ -82,8 +82,8 @@ def _look(config: Config, reader: Reader, box: Mailbox, name: str) -> tuple[comp
     cursor, cursor_at = reader.cursor(name, box.folder), cursor_moved(reader, name, box.folder)
     try:
         box.connect()
-        keys = box.keys_after(None)
-        after = frozenset(box.keys_after(cursor))
+        keys = keys_after(box, None)
+        after = frozenset(keys_after(box, cursor))
     finally:
         box.close()
     table = next(each for each in config.mailbox if each.name == name)

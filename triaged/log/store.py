@@ -20,7 +20,18 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
 
-from triaged.decision import AskPerson, BookCall, Decision, Effect, FileMessage, Outcome, Planned, Refile
+from triaged.decision import (
+    AskPerson,
+    BookCall,
+    Decision,
+    Effect,
+    FileMessage,
+    MarkMessage,
+    Outcome,
+    Planned,
+    Refile,
+    SendInvitation,
+)
 from triaged.errors import Permanent
 from triaged.log.encode import BACKGROUND, DECISION, EFFECT, MESSAGE, decided_columns, from_ms, to_ms
 from triaged.log.limits import Caps, Limits, Start
@@ -46,7 +57,9 @@ def lane_of(effect: Effect) -> str:
     match effect:
         case BookCall():
             return f"calendar:{effect.person}"
-        case FileMessage():
+        case SendInvitation() if effect.person != "":
+            return f"calendar:{effect.person}"
+        case MarkMessage() | FileMessage():
             return f"mailbox:{effect.locator.mailbox}"
         case Refile():
             return f"mailbox:{effect.mailbox}"
@@ -410,7 +423,7 @@ def _external_id(effect: Effect) -> str:
     match effect:
         case BookCall():
             return effect.uid
-        case FileMessage() | Refile() | AskPerson():
+        case MarkMessage() | FileMessage() | Refile() | AskPerson():
             return ""
         case _:
             return effect.mail.message_id

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from triaged.decision import AskPerson, Decision, Effect, FileMessage, Planned, Refile
+from triaged.decision import AskPerson, Decision, Effect, FileMessage, MarkMessage, Planned, Refile
 from triaged.errors import Gone
 from triaged.log.encode import EFFECT, from_ms, to_ms
 from triaged.log.read import Reader
@@ -29,6 +29,7 @@ NAMES: Mapping[str, str] = {
     "notify": "note to a colleague",
     "call": "call",
     "invitation": "invitation",
+    "mark": "mark in the mailbox",
     "file": "move to a folder",
     "refile": "move back",
     "ask": "question to a person",
@@ -282,7 +283,7 @@ def _add(log: Log, undo: int, message: int, planned: Planned, *, rule: str, now:
     """Plan an effect as held for a person; of one of the same key that was dropped, the key is set aside."""
     key = planned.effect.key
     log.db.execute("UPDATE effect SET key = key || '~' || id WHERE key = ? AND state = 'dropped'", (key,))
-    at_once = isinstance(planned.effect, Refile | AskPerson)
+    at_once = isinstance(planned.effect, MarkMessage | Refile | AskPerson)
     log.plan(message, (Planned(planned.effect, planned.state if at_once else "held", now),), now)
     row = log.db.execute("SELECT id, state FROM effect WHERE key = ? AND message = ?", (key, message)).fetchone()
     if row is not None and row[1] == "held":
@@ -398,7 +399,7 @@ def _effects_back(
 def _restore(log: Log, undo: int, message: int, entry: Entry, state: str, *, now: datetime) -> None:
     """An effect that an undo dropped begins again, as held where it was owed, as far as the limits let it."""
     assert entry.effect is not None
-    is_quiet = isinstance(entry.effect, FileMessage | Refile | AskPerson)
+    is_quiet = isinstance(entry.effect, MarkMessage | FileMessage | Refile | AskPerson)
     planned = Planned(entry.effect, state if is_quiet and state != "observed" else "held", now)  # type: ignore[arg-type]
     # As it is meant now: what was meant to leave at once would count as held back by a limit, and be let go with that.
     values = (entry.effect.key, planned.state, entry.id)

@@ -14,6 +14,7 @@ from triaged.decision import (
     BookCall,
     Effect,
     FileMessage,
+    MarkMessage,
     Notify,
     Outcome,
     Outgoing,
@@ -95,7 +96,7 @@ class MailLane:
 
 
 class CalendarLane:
-    """Books calls in one person's calendar; the invitation follows from the booking."""
+    """Books calls in one person's calendar; the invitation follows from the booking. refuses: as in `MailLane`."""
 
     def __init__(
         self,
@@ -106,16 +107,20 @@ class CalendarLane:
         step_min: int,
         buffer_min: int,
         location: str,
+        refuses: Callable[[str], str],
         clock: Callable[[], datetime],
     ) -> None:
-        self._calendar, self._organizer, self._hours = calendar, organizer, hours
+        self._calendar, self._organizer, self._hours, self._refuses = calendar, organizer, hours, refuses
         self._step_min, self._buffer_min, self._location, self._clock = step_min, buffer_min, location, clock
 
     def connect(self) -> None:
         """Nothing: each request stands alone."""
 
     def perform(self, effect: Effect, _crossing: Crossing) -> Outcome:
-        """Book the call, or find that it is booked already, and plan the invitation. Done twice: one event."""
+        """Book the call, or find that it is booked already, and plan the invitation. Done twice: one event, one
+        invitation."""
+        if isinstance(effect, SendInvitation):
+            return self._invite(effect)
         assert isinstance(effect, BookCall)
         now = self._clock()
         standing = self._calendar.find(effect.uid)
@@ -124,17 +129,26 @@ class CalendarLane:
         else:
             slot = self._free(effect, now)
             self._calendar.add(effect.uid, self._ics(effect, slot, now, invite=False))
-        invitation = SendInvitation(f"invitation:{effect.key}", effect.uid, self._mail(effect, slot, now))
+        by_server = effect.person if self._calendar.invites else ""
+        invitation = SendInvitation(f"invitation:{effect.key}", effect.uid, self._mail(effect, slot, now), by_server)
         words = local_words(slot.start, self._hours.timezone, "en")
         return Outcome(f"booked {words} ({self._hours.timezone})", (Planned(invitation, "owed", now),))
 
     def recover(self, effect: Effect, _handed: bool) -> Outcome | None:
-        """Book again: the event's UID makes that safe."""
+        """Book or invite again: the event's UID makes that safe."""
         return None
 
     def close(self) -> None:
         """Close the connection."""
         self._calendar.close()
+
+    def _invite(self, effect: SendInvitation) -> Outcome:
+        """Have the calendar's server invite the client."""
+        recipient = effect.mail.recipient
+        if (why := self._refuses(recipient)) != "":
+            raise Permanent(f"not sent: {why}")
+        self._calendar.invite(effect.uid, Address(recipient))
+        return Outcome(f"invited by the calendar's server, in the name of {self._organizer.addr_spec}")
 
     def _free(self, effect: BookCall, now: datetime) -> Interval:
         earliest = max(effect.earliest, now)
@@ -188,7 +202,7 @@ class CalendarLane:
 
 
 class FilingLane:
-    """Moves triaged mail into folders of one mailbox, over a connection of its own."""
+    """Marks triaged mail and moves it into folders of one mailbox, over a connection of its own."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
@@ -201,26 +215,31 @@ class FilingLane:
             self._connected = True
 
     def perform(self, effect: Effect, _crossing: Crossing) -> Outcome:
-        """Move the message; one that is no longer there was moved by somebody."""
-        assert isinstance(effect, FileMessage | Refile)
-        if isinstance(effect, FileMessage):
-            source, target = effect.locator.folder, effect.folder
-        else:
-            source, target = effect.source, effect.target
+        """Move or mark the message; one that is no longer there was moved by somebody."""
+        assert isinstance(effect, MarkMessage | FileMessage | Refile)
+        source = effect.source if isinstance(effect, Refile) else effect.locator.folder
         try:
-            if isinstance(effect, FileMessage):
-                self._mailbox.file(effect.locator.key, target)
-            else:
-                self._mailbox.refile(effect.message_id, source, target)
+            return Outcome(self._done(effect))
         except Gone:
             return Outcome(f"was no longer in {source}")
         except Transient:
             self._connected = False
             raise
-        return Outcome(f"moved to {target}")
+
+    def _done(self, effect: MarkMessage | FileMessage | Refile) -> str:
+        match effect:
+            case MarkMessage():
+                self._mailbox.mark(effect.locator.key, effect.categories)
+                return f"marked {', '.join(effect.categories)}"
+            case FileMessage():
+                self._mailbox.file(effect.locator.key, effect.folder)
+                return f"moved to {effect.folder}"
+            case Refile():
+                self._mailbox.refile(effect.message_id, effect.source, effect.target)
+                return f"moved to {effect.target}"
 
     def recover(self, effect: Effect, _handed: bool) -> Outcome | None:
-        """Move it again: a message that was moved is gone from where it was."""
+        """Do it again: a message that was moved is gone from where it was, a mark is set once."""
         return None
 
     def close(self) -> None:

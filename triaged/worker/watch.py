@@ -115,8 +115,9 @@ def _serve(watched: Watched, around: Surroundings, reader: Reader) -> TriagedErr
 def look(watched: Watched, around: Surroundings, reader: Reader) -> None:
     """Put every message that has no row yet onto the queue. Raises: TriagedError."""
     mailbox = watched.mailbox
-    keys = mailbox.keys_after(reader.cursor(mailbox.name, mailbox.folder))
-    new = watched.progress.hand_out(reader.unlogged(mailbox.name, mailbox.folder, keys))
+    pages = tuple(mailbox.list_after(reader.cursor(mailbox.name, mailbox.folder)))
+    keys = tuple(dict.fromkeys(key for page in pages for key in page.keys))
+    new = watched.progress.hand_out(pages, reader.unlogged(mailbox.name, mailbox.folder, keys))
     for start in range(0, len(new), BATCH):
         batch = new[start : start + BATCH]
         wanted = dict.fromkeys(batch)

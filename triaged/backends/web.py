@@ -1,0 +1,155 @@
+"""An HTTPS request in, its answer or one of our errors out: the one place that knows `requests`.
+
+Redirects are not followed, proxies and certificates of the environment are not used: credentials go to the configured
+server and nowhere else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import requests
+import urllib3
+
+from triaged.errors import Gone, LoginRefused, Permanent, Transient
+
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+"""Bytes of one answer where the caller says nothing else; two months of a full calendar have 2 MB."""
+LONGEST_ANSWER = 4.0
+"""Times `timeout_s` that a whole answer may take."""
+
+MAY_PASS = frozenset({408, 423, 425, 429})
+"""HTTP: timeout, locked, too early, too many requests; all 5xx too."""
+NOT_DONE = frozenset({429, 503})
+"""Refusals that say that the request was not worked on (RFC 6585 4, RFC 9110 15.6.4); after another 5xx it may have
+been: a gateway's 504 comes when the server behind it took too long."""
+_WRONG_ADDRESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    urllib3.exceptions.LocationValueError,
+)
+_NOT_SENT = (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError)
+
+
+class Lost(Transient):
+    """The request may have been worked on: the connection broke after it, or a gateway gave up waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer read to its end, or to the limit: then `whole` is False. headers: names in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    whole: bool = True
+
+
+class Web:
+    """One server, one thread's connections. where: what messages call it. ca_file: PEM, None for the usual ones.
+
+    timeout_s: for connecting and between two pieces of an answer; the whole answer may take LONGEST_ANSWER times that.
+    auth: puts the credentials into a prepared request.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        *,
+        ca_file: str | None,
+        timeout_s: float,
+        auth: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
+    ) -> None:
+        self._where = where
+        self._timeout_s = timeout_s
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.auth = auth
+        self._session.verify = ca_file if ca_file is not None else True
+        self._session.headers["User-Agent"] = "triaged"
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        accept: tuple[int, ...],
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        sentences: Mapping[int, str] | None = None,
+        limit_bytes: int | None = None,
+        cut: bool = False,
+    ) -> Answer:
+        """An answer whose status is in `accept`.
+
+        sentences: what a status means here, for the message. limit_bytes: None is MAX_ANSWER_BYTES. cut: over it the
+        answer is cut off instead of refused. Raises: Transient (with the server's Retry-After), Lost, Permanent, Gone,
+        LoginRefused (401).
+        """
+        try:
+            with self._session.request(
+                method, url, data=data, headers=headers, timeout=self._timeout_s, stream=True, allow_redirects=False
+            ) as answer:
+                if answer.status_code not in accept:
+                    raise _refusal(answer, self._where, sentences or {})
+                body, whole = self._body(answer, limit_bytes or MAX_ANSWER_BYTES, cut=cut)
+                return Answer(answer.status_code, answer.headers, body, whole)
+        except _WRONG_ADDRESS as error:
+            raise Permanent(f"{self._where}: is no address: {error}"[:300]) from error
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise Transient(
+                    f"{self._where}: its certificate is not accepted, no password was sent: {error}"[:500]
+                ) from error
+            kind = Transient if isinstance(error, _NOT_SENT) or "NewConnectionError" in str(error) else Lost
+            raise kind(f"{self._where}: {error}"[:500]) from error
+        except OSError as error:  # requests' words when the file of certificates is missing
+            raise Permanent(f"{self._where}: {error}"[:500]) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _body(self, answer: requests.Response, limit_bytes: int, *, cut: bool) -> tuple[bytes, bool]:
+        give_up_at = time.monotonic() + LONGEST_ANSWER * self._timeout_s
+        body = bytearray()
+        for piece in answer.iter_content(65_536):
+            body += piece
+            if len(body) > limit_bytes:
+                if cut:
+                    return bytes(body[:limit_bytes]), False
+                raise Permanent(f"{self._where}: the answer is larger than {limit_bytes // 1024 // 1024} MB")
+            if time.monotonic() > give_up_at:
+                raise Lost(f"{self._where}: the answer takes longer than {LONGEST_ANSWER * self._timeout_s:.0f} s")
+        return bytes(body), True
+
+
+def _refusal(answer: requests.Response, where: str, sentences: Mapping[int, str]) -> Transient | Permanent:
+    status = answer.status_code
+    what = f"{where}: {sentences.get(status, answer.reason or 'refused')} ({status})"
+    if status == 401:
+        return LoginRefused(f"{where}: {sentences.get(401, 'the server does not accept user and password')} (401)")
+    if status >= 500 or status in MAY_PASS:
+        kind = Transient if status < 500 or status in NOT_DONE else Lost
+        return kind(what, retry_after_s=retry_after_s(answer.headers.get("Retry-After", "")))
+    if 300 <= status < 400:
+        return Permanent(
+            f"{where}: has moved to {answer.headers.get('Location', 'nowhere')}; configure that ({status})"
+        )
+    return Gone(what) if status in (404, 410) else Permanent(what)
+
+
+def retry_after_s(value: str) -> float | None:
+    """Seconds, given as such or as a date (RFC 9110 10.2.3); None for what is neither."""
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except (ValueError, TypeError):
+        return None
+    return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())
