@@ -30,7 +30,7 @@ from triaged.mail.addresses import person_domain, person_key
 from triaged.mail.compose import compose
 from triaged.mail.parse import ONLY_HEAD
 from triaged.mail.render import Rendered, language_of_mail, render
-from triaged.model import FROM_VERDICT, Address, Message, Risk
+from triaged.model import FROM_VERDICT, Address, Message, Risk, Verdict
 from triaged.playbook import Case, Colleague, day_words, local_words
 from triaged.risk import change, evidence_words
 from triaged.rules.grammar import SendPolicy
@@ -62,15 +62,21 @@ def effects(
     for person in told(case):
         _try(asked, planned, f"The mail to {person.address.display_name}", partial(_told, case, person, call))
     if case.role.shows_categories and case.message.automatic.by == "person":
-        categories = case.verdict.chosen or ("other",)
-        key = f"mark:{'+'.join(categories)}:{case.message.key}"
-        planned.append(_now(case, MarkMessage(key, case.locator, categories)))
+        marks = _marks(case.verdict)
+        planned.append(_now(case, MarkMessage(f"mark:{'+'.join(marks)}:{case.message.key}", case.locator, marks)))
     if (folder := case.handling.file or case.role.file_into) != "":
         planned.append(_now(case, FileMessage(f"file:{case.message.key}", case.locator, folder)))
     for number, question in enumerate(asked):
         ask = AskPerson(f"ask:{number}:{case.message.key}", question)
         planned.append(Planned(ask, "person", case.now))
     return tuple(planned)
+
+
+def _marks(verdict: Verdict) -> tuple[str, ...]:
+    """Its categories as people see them on the mail, with the log's question mark where a person has to look."""
+    if len(verdict.chosen) == 0:
+        return ("other" if verdict.sure else "other?",)
+    return tuple(each if verdict.answer(each) == "yes" else f"{each}?" for each in verdict.chosen)
 
 
 def escalated_to(case: Case) -> Colleague | None:

@@ -19,7 +19,7 @@ from triaged.backends.notify import AppriseNotifier, read_urls, url_problems
 from triaged.backends.smtp import SmtpMailer, SmtpSettings
 from triaged.backends.vdir import VdirCalendar
 from triaged.config import sign_ins
-from triaged.errors import ConfigError, Problem, TriagedError
+from triaged.errors import ConfigError, Problem
 from triaged.loading import build_playbook, folders_of, list_path, people_of, secret_of
 from triaged.log import rights
 from triaged.log.limits import Caps
@@ -132,32 +132,8 @@ def _ca_file(config: Config, path: str) -> str | None:
     return str(config.path(path)) if path else None
 
 
-def unreachable(config: Config) -> Iterator[Problem]:
-    """Try every configured server once; what cannot be reached or refuses us, in plain sentences."""
-    for mailbox in config.mailbox:
-        box = mailbox_of(config, mailbox.name)
-        yield from _try_out(f"mailbox {mailbox.name}", box.connect)
-        box.close()
-    mailer = mailer_of(config)
-    yield from _try_out("outgoing", mailer.connect)
-    mailer.close()
-    now = utc_now()
-    for person in config.person:
-        calendar = calendar_of(config, person, timezone=config.hours.timezone)
-        if calendar is not None:
-            yield from _try_out(f"calendar of {person.id}", partial(calendar.busy, now, now + timedelta(hours=1)))
-            calendar.close()
-
-
-def _try_out(where: str, attempt: Callable[[], object]) -> Iterator[Problem]:
-    try:
-        attempt()
-    except TriagedError as error:
-        yield Problem(where, str(error))
-
-
-def all_problems(config: Config, *, connect: bool) -> tuple[Problem, ...]:
-    """Everything that would keep the service from running as meant, the rules' examples too; servers come last."""
+def all_problems(config: Config) -> tuple[Problem, ...]:
+    """Everything that would keep the service from running as meant, the rules' examples too; no server is asked."""
     listed = ListFile(list_path(config))
     listed.current()
     problems = (*state_problems(config), *alert_problems(config), *listed.problems)
@@ -165,7 +141,7 @@ def all_problems(config: Config, *, connect: bool) -> tuple[Problem, ...]:
         build_playbook(config, dry=True)
     except ConfigError as error:
         problems = (*problems, *error.problems)
-    return problems or (tuple(unreachable(config)) if connect else ())
+    return problems
 
 
 def alert_problems(config: Config) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -134,24 +135,35 @@ def test_servers_that_are_not_there_or_refuse_us_are_told_at_once(
     site = make_site(tmp_path / "site", mailboxes=mailboxes, outgoing=outgoing, calendar=calendar, accounts=False)
     site.drop("1", mail("A matter"))
     (site.folder / "secrets/ann").write_text("wrong")
-    for command in (("run", "--once"), ("check", "--connect")):
-        told = refused(site.triaged(*command), 5)
-        for line, start, words in zip(
-            told,
-            (
-                "mailbox ann: localhost: ",
-                "mailbox bob: localhost: ",
-                "mailbox desk: ",
-                "outgoing: ",
-                "calendar of lena: ",
-            ),
-            ("user name or password is refused", "Connection refused", "no such Maildir", "refused", "(401)"),
-            strict=True,
-        ):
-            assert line.startswith(start)
-            assert words in line
+    expected = {
+        "mailbox ann": "localhost: user name or password is refused",
+        "mailbox bob": "Connection refused",
+        "mailbox desk": "no such Maildir",
+        "outgoing": "refused",
+        "calendar of lena": "(401)",
+    }
+    told = refused(site.triaged("run", "--once"), len(expected))
+    for line, (service, words) in zip(told, expected.items(), strict=True):
+        assert line.startswith(f"{service}: ")
+        assert words in line
+    checked = site.triaged("check", "--connect", "--json")
+    assert checked.returncode == 1, checked.stderr
+    services = json.loads(checked.stdout)["services"]
+    assert [each["service"] for each in services] == list(expected)
+    assert all(words in each["problem"] for each, words in zip(services, expected.values(), strict=True))
+    shown = site.triaged("check", "--connect")
+    assert shown.returncode == 1
+    assert [line for line in shown.stdout.splitlines() if line.startswith("✗ ")] == [
+        f"✗ {each['service']} ({each['kind']}): {'; '.join((*each['done'], each['problem']))}" for each in services
+    ]
+    assert "5 of 5 do not work" in shown.stdout
     nothing_was_done(site)
     assert servers.smtp.mails == []
+    (site.folder / "secrets/ann").write_text("secret")
+    (site.folder / "mail/inbox").rename(site.folder / "mail/inbx")
+    some = site.triaged("check", "--connect").stdout.splitlines()
+    assert "✓ mailbox desk (maildir): the folder inbx is open; a mail can be read" in some
+    (site.folder / "mail/inbx").rename(site.folder / "mail/inbox")
     done = site.triaged("check")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

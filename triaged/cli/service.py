@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
 from triaged import shipped, terminal, views
 from triaged.cli.common import FAILED, ConfigOption, JsonOption, app, config_of, fail, log_to_stderr, reader_of
 from triaged.errors import ConfigError
 from triaged.log.status import status_of
+from triaged.settings import Config
+
+if TYPE_CHECKING:
+    from triaged.connect import Tried
 
 
 @app.command(epilog="Example: triaged init /etc/triaged --state /var/lib/triaged")
@@ -34,17 +42,55 @@ def init(
 def check(
     config: ConfigOption = None,
     connect: Annotated[bool, typer.Option("--connect", help="Try every configured server too.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Say everything that is wrong with configuration, rules and templates; exit code 2 if anything is."""
+    """Say everything that is wrong with configuration, rules and templates; exit code 2 if anything is.
+
+    With --connect each configured server is tried as the service would use it, and nothing is changed or sent; exit
+    code 1 if one does not work.
+    """
     from triaged.wire import all_problems, open_to_others
 
     loaded = config_of(config)
-    problems = all_problems(loaded, connect=connect)
+    problems = all_problems(loaded)
     if len(problems) > 0:
         raise ConfigError(problems)
     terminal.print_warnings(open_to_others(loaded))
-    tried = "and every server answers" if connect else "(servers were not tried: --connect)"
-    terminal.console().print(f"[green]✓[/green] configuration, rules and templates are right {tried}")
+    services = _tried(loaded) if connect else []
+    if as_json:
+        shown = [dataclasses.asdict(each) for each in services]
+        print(views.line({"right": all(each.works for each in services), "tried": connect, "services": shown}))  # noqa: T201
+    else:
+        _say_tried(terminal.console(), services, connect=connect)
+    if not all(each.works for each in services):
+        raise typer.Exit(FAILED)
+
+
+def _say_tried(out: Console, services: Sequence[Tried], *, connect: bool) -> None:
+    """That the files are right, and what each server that was tried does and does not do."""
+    out.print("[green]✓[/green] configuration, rules and templates are right")
+    if not connect:
+        out.print("  servers were not tried: triaged check --connect")
+    for each in services:
+        mark = "[green]✓[/green]" if each.works else "[bold red]✗[/bold red]"
+        words = "; ".join((*each.done, *([each.problem] if each.problem else [])))
+        out.print(f"{mark} [bold]{escape(each.service)}[/bold] ({each.kind}): {escape(words)}", soft_wrap=True)
+    if not all(each.works for each in services):
+        bad = sum(not each.works for each in services)
+        pages = "docs/exchange.md, docs/microsoft365.md, docs/google.md, docs/imap.md"
+        out.print(f"{bad} of {len(services)} do not work. What is granted where: {pages}", soft_wrap=True)
+
+
+def _tried(config: Config) -> list[Tried]:
+    """Each configured server, tried; which one is being tried stands on a terminal meanwhile."""
+    from triaged.connect import tried
+
+    found = []
+    with terminal.console(stderr=True).status("trying the servers …") as status:
+        for service in tried(config):
+            found.append(service)
+            status.update(f"tried {escape(service.service)} …")
+    return found
 
 
 @app.command(epilog="Example: triaged run --config /etc/triaged/config.toml")
@@ -53,10 +99,11 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="Do what there is, then end.")] = False,
 ) -> None:
     """Watch the mailboxes and do the work until SIGTERM; rules and templates that are saved are taken by themselves."""
+    from triaged.connect import unreachable
     from triaged.loading import settings_problems, written_problems
     from triaged.log.alerts import has_run
     from triaged.log.rulesets import has_decided
-    from triaged.wire import log_path, parts_of, state_problems, unreachable
+    from triaged.wire import log_path, parts_of, state_problems
     from triaged.worker.service import Service
 
     loaded = config_of(config)
