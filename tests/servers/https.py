@@ -85,6 +85,8 @@ class HttpsServer:
         self.requests: list[Request] = []
         self.peak: Counter[str] = Counter()
         """By mailbox: the most requests at once."""
+        self.met: Counter[str] = Counter()
+        """Faults that came to pass, by kind."""
         self.early: list[Request] = []
         """Requests that came while their mailbox was told to wait."""
         self.url = ""
@@ -113,6 +115,7 @@ class HttpsServer:
     def _faulty(self, request: Request, mailbox: str, fault: Fault | None) -> Response | None:
         if fault is None:
             return self._answer(request)
+        self.met[fault.kind] += 1
         if fault.kind == "cut before":
             return None
         if fault.kind == "refuse":
