@@ -36,6 +36,7 @@ def check(
     connect: Annotated[bool, typer.Option("--connect", help="Try every configured server too.")] = False,
 ) -> None:
     """Say everything that is wrong with configuration, rules and templates; exit code 2 if anything is."""
+    from triaged.signon import soon_ended
     from triaged.wire import all_problems, open_to_others
 
     loaded = config_of(config)
@@ -43,6 +44,7 @@ def check(
     if len(problems) > 0:
         raise ConfigError(problems)
     terminal.print_warnings(open_to_others(loaded))
+    terminal.print_warnings(soon_ended(loaded, now=datetime.now(UTC)))
     tried = "and every server answers" if connect else "(servers were not tried: --connect)"
     terminal.console().print(f"[green]✓[/green] configuration, rules and templates are right {tried}")
 
