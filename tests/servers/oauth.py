@@ -70,8 +70,8 @@ class Refused(Exception):
 class OAuthFake:
     """person: who signs in at every browser. after_looks: how many looks until then. says: what they say, `""` is yes.
 
-    rotate: each refresh gives another refresh token and ends the old one. fails: errors by grant type, in place of
-    any answer: (error, description, status).
+    rotate: each refresh gives another refresh token; forgets: and ends the old one (Microsoft does not). fails: errors
+    by grant type, in place of any answer: (error, description, status).
     """
 
     server: HttpsServer = field(init=False)
@@ -82,6 +82,7 @@ class OAuthFake:
     lasts_s: int = 3600
     device_lasts_s: int = 900
     rotate: bool = True
+    forgets: bool = True
     gives_refresh_token: bool = True
     unticked: frozenset[str] = frozenset()
     fails: dict[str, tuple[str, str, int]] = field(default_factory=dict)
@@ -89,6 +90,7 @@ class OAuthFake:
     tokens: dict[str, Grant] = field(default_factory=dict)
     refresh_tokens: dict[str, Grant] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
+    devices_given: int = 0
     codes: dict[str, tuple[Grant, dict[str, str]]] = field(default_factory=dict)
     grants: Counter[str] = field(default_factory=Counter)
     """Token requests by grant type, refused ones too."""
@@ -174,9 +176,10 @@ class OAuthFake:
             raise Refused("unauthorized_client", _NO_APP.format(form.get("client_id")))
         _one_resource(form["scope"])
         code = secrets.token_urlsafe(24)
+        self.devices_given += 1
         self.devices[code] = Device(form["scope"], form["client_id"], time.time() + self.device_lasts_s)
         return {
-            "user_code": "ABCD-" + str(1000 + len(self.devices)),
+            "user_code": f"ABCD-{1000 + self.devices_given}",
             "device_code": code,
             "verification_uri": f"{self.url}/devicelogin",
             "expires_in": self.device_lasts_s,
@@ -251,7 +254,8 @@ class OAuthFake:
         assertion = form["client_assertion"]
         thumb = base64.urlsafe_b64encode(self.certificate.fingerprint(SHA256())).rstrip(b"=").decode()
         try:
-            if jwt.get_unverified_header(assertion).get("x5t#S256") != thumb:
+            shown = str(jwt.get_unverified_header(assertion).get("x5t#S256", ""))
+            if shown.rstrip("=") != thumb:  # msal 1.39 leaves the padding on, which Microsoft takes
                 raise jwt.InvalidTokenError("another certificate")
             claims = jwt.decode(
                 assertion,
@@ -295,7 +299,7 @@ class OAuthFake:
             raise Refused(
                 "invalid_grant", told if form["client_id"] == PUBLIC else "Token has been expired or revoked."
             )
-        if self.rotate:
+        if self.rotate and self.forgets:
             grant.alive = False
         scope = form.get("scope", grant.scope)
         if form["client_id"] == PUBLIC:
