@@ -235,10 +235,12 @@ def _log_in(smtp: smtplib.SMTP, host: str, user: str, password: str) -> None:
 
 
 def _log_in_by_token(smtp: smtplib.SMTP, host: str, user: str, token: str) -> None:
-    """AUTH XOAUTH2 (developers.google.com/workspace/gmail/imap/xoauth2-protocol)."""
+    """AUTH XOAUTH2 (developers.google.com/workspace/gmail/imap/xoauth2-protocol). The token goes into a line of its own:
+    a command may have 512 octets (RFC 5321 4.5.3.1.4), a line of the exchange 12,288 (RFC 4954 4)."""
     if "XOAUTH2" not in smtp.esmtp_features.get("auth", "").upper().split():
         raise _missing(smtp, f"{host}: offers no AUTH XOAUTH2, which a sign_in needs")
-    answer = smtp.docmd("AUTH", "XOAUTH2 " + _base64(f"user={user}\1auth=Bearer {token}\1\1"))
+    _expect(smtp.docmd("AUTH", "XOAUTH2"), host, (334,), "the login", refused=LoginRefused)
+    answer = smtp.docmd(_base64(f"user={user}\1auth=Bearer {token}\1\1"))
     if answer[0] == 334:  # why it is refused; the refusal itself comes after an empty line
         answer = smtp.docmd("")
     _expect(answer, host, (235,), "the token", refused=LoginRefused)
