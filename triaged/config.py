@@ -33,6 +33,7 @@ from triaged.settings import (
     Triage,
     VdirTable,
 )
+from triaged.signins import GoogleSignIn, MicrosoftSignIn
 from triaged.tomlfile import Place, TomlFile, did_you_mean, read_toml
 
 DEFAULT_PLACES = (Path("config.toml"), Path("/etc/triaged/config.toml"))
@@ -57,7 +58,15 @@ def load_config(path: Path) -> Config:
         config = Config.model_validate({**file.data, "file": path, "base": path.parent})
     except ValidationError as error:
         raise ConfigError(tuple(_problem(file, each) for each in error.errors())) from None
-    checks = (_doubled, _unreadable_secrets, _impatient, _unknown_names, _unreadable_channels)
+    checks = (
+        _doubled,
+        _unreadable_secrets,
+        _unreadable_proofs,
+        _misused_sign_ins,
+        _impatient,
+        _unknown_names,
+        _unreadable_channels,
+    )
     problems = tuple(problem for check in checks for problem in check(config, file))
     if len(problems) > 0:
         raise ConfigError(problems)
@@ -80,6 +89,7 @@ def _doubled(config: Config, file: TomlFile) -> Iterator[Problem]:
     for table, key, names in (
         ("mailbox", "name", [mailbox.name for mailbox in config.mailbox]),
         ("person", "id", [person.id for person in config.person]),
+        ("sign_in", "name", [sign_in.name for sign_in in config.sign_in]),
     ):
         for number, name in enumerate(names):
             if name in names[:number]:
@@ -100,10 +110,46 @@ def _unreadable_secrets(config: Config, file: TomlFile) -> Iterator[Problem]:
             secret = table.password_file or table.password_credential
             yield Problem(file.where((*place, key)), f"the secret '{secret}' cannot be read: {what}")
         else:
-            if table.user and not password:
+            if table.user and not table.sign_in and not password:
                 yield Problem(file.where((*place, "user")), "the password file is empty")
         if table.ca_file and not config.path(table.ca_file).is_file():
             yield Problem(file.where((*place, "ca_file")), f"there is no file '{table.ca_file}'")
+
+
+def _unreadable_proofs(config: Config, file: TomlFile) -> Iterator[Problem]:
+    """Secrets, certificates and keys by which a [[sign_in]] proves itself; what is in them is looked at elsewhere."""
+    for number, sign_in in enumerate(config.sign_in):
+        for name, (given, credential) in sign_in.secrets().items():
+            where = file.where(("sign_in", number, f"{name}_credential" if credential else f"{name}_file"))
+            try:
+                path = sign_in.secret_path(name, config.base)
+                empty = path is not None and path.read_bytes().strip() == b""
+            except KeyError:
+                yield Problem(where, "there is no $CREDENTIALS_DIRECTORY; only systemd's LoadCredential= makes one")
+            except OSError as error:
+                yield Problem(where, f"the secret '{given or credential}' cannot be read: {error.strerror}")
+            else:
+                if empty:
+                    yield Problem(where, f"the file '{given or credential}' is empty")
+        if sign_in.ca_file and not config.path(sign_in.ca_file).is_file():
+            yield Problem(file.where(("sign_in", number, "ca_file")), f"there is no file '{sign_in.ca_file}'")
+
+
+def _misused_sign_ins(config: Config, file: TomlFile) -> Iterator[Problem]:
+    known = {sign_in.name: sign_in for sign_in in config.sign_in}
+    for place, table in sign_ins(config):
+        if table.sign_in == "":
+            continue
+        where, used = file.where((*place, "sign_in")), known.get(table.sign_in)
+        if used is None:
+            words = f"there is no [[sign_in]] called '{table.sign_in}'{did_you_mean(table.sign_in, known)}"
+            yield Problem(where, words)
+        elif isinstance(table, CaldavTable) and isinstance(used, MicrosoftSignIn):
+            yield Problem(where, "Microsoft has no CalDAV; this sign_in cannot open the calendar")
+        elif used.is_app and isinstance(used, GoogleSignIn) and not table.user:
+            yield Problem(
+                where, "a service account acts for somebody: give user too, the address of the calendar's owner"
+            )
 
 
 def _impatient(config: Config, file: TomlFile) -> Iterator[Problem]:
@@ -150,8 +196,9 @@ def _problem(file: TomlFile, error: ErrorDetails) -> Problem:
     key = ".".join(str(part) for part in place if not isinstance(part, int)) or file.name
     given = error.get("input")
     context = error.get("ctx", {})
-    if error["type"] == "extra_forbidden" and place[-1] == "password":
-        what = "a secret never stands here; write it into a file of its own and name that: password_file"
+    if error["type"] == "extra_forbidden" and place[-1] in ("password", "secret", "client_secret"):
+        name = "password_file" if place[-1] == "password" else "secret_file"
+        what = f"a secret never stands here; write it into a file of its own and name that: {name}"
         return Problem(file.where(place), what)
     sentences: dict[str, Callable[[], str]] = {
         "missing": lambda: f"'{key}' is missing",
@@ -171,6 +218,7 @@ def _problem(file: TomlFile, error: ErrorDetails) -> Problem:
         "string_type": lambda: f"'{key}' must be a text in \"quotes\", not {given}",
         "int_type": lambda: f"'{key}' must be a whole number without quotes, not {given!r}",
         "float_type": lambda: f"'{key}' must be a number without quotes, not {given!r}",
+        "date_type": lambda: f"'{key}' must be a day without quotes, as in {place[-1]} = 2027-05-01, not {given!r}",
         "less_than_equal": lambda: f"'{key}' is {given}; {context.get('le'):g} is the most it can be",
         "greater_than_equal": lambda: f"'{key}' is {given}; {context.get('ge'):g} is the least it can be",
         "greater_than": lambda: f"'{key}' is {given}; it must be more than {context.get('gt'):g}",
@@ -189,6 +237,7 @@ def _wanted(pattern: str) -> str:
         "^[A-Za-z0-9_.-]+$": "use letters, digits, '.', '-' and '_', without blanks",
         "^[A-Za-z0-9.-]+$": "write a domain, such as example.com",
         "^https?://": "it begins with https://",
+        "^(https://[^/]+/?)?$": "write https:// and a host, without a path",
     }
     return words.get(pattern, f"it must look like {pattern}")
 
@@ -220,6 +269,7 @@ def _known_keys(file: TomlFile, place: Place) -> list[str]:
         "calls": [Calls],
         "keep": [Keep],
         "learn": [Learn],
+        "sign_in": [MicrosoftSignIn, GoogleSignIn],
         "mailbox": [MaildirTable, ImapTable],
         "outgoing": [MaildirOutgoing, SmtpOutgoing],
         "person": [Person],

@@ -7,6 +7,7 @@ Every method may block up to the backend's own timeout and raises only `Transien
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -176,3 +177,27 @@ class Notifier(Protocol):
         bad: an alarm, not an all-clear. Done twice: people are told twice.
         """
         ...
+
+
+# --- a person signs in: the backend yields what is to be done, again and again, then who it was -----------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a person is to do in a browser. code: to be typed there, `""` where nothing is.
+
+    wait_s: before the next look at what became of it; left_s: until it is too late. note: what went wrong meanwhile.
+    """
+
+    address: str
+    code: str
+    wait_s: float
+    left_s: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """account: who signed in, as the server calls them, mostly their address; `""` where it does not say."""
+
+    account: str

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from triaged.signins import GoogleSignIn, MicrosoftSignIn
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -132,11 +134,15 @@ class Calls(_Table):
 
 
 class SignIn(_Table):
-    """How we sign in to a server: the secret comes from a file or a systemd credential, never from here."""
+    """How we sign in to a server: the secret comes from a file or a systemd credential, never from here.
+
+    sign_in: name of a [[sign_in]], in place of a password.
+    """
 
     user: str = ""
     password_file: str = ""
     password_credential: str = ""
+    sign_in: str = ""
     ca_file: str = ""
     timeout_s: float = Field(default=30, gt=0, le=600)
 
@@ -144,12 +150,17 @@ class SignIn(_Table):
     def _one_secret(self) -> SignIn:
         if self.password_file and self.password_credential:
             raise ValueError("give password_file or password_credential, not both")
-        if self.user and not (self.password_file or self.password_credential):
-            raise ValueError("user needs a password_file or a password_credential")
+        if self.sign_in and (self.password_file or self.password_credential):
+            raise ValueError("give a password or a sign_in, not both")
+        if self.user and not (self.password_file or self.password_credential or self.sign_in):
+            raise ValueError("user needs a password_file, a password_credential or a sign_in")
         return self
 
     def password(self, base: Path) -> str:
-        """The secret without its line end; `""` without a user. Raises: OSError, KeyError (no credentials folder)."""
+        """The secret without its line end; `""` without a user, and where a sign_in stands in its place.
+
+        Raises: OSError, KeyError (no credentials folder).
+        """
         if not self.user:
             return ""
         return _secret_text(base, self.password_file, self.password_credential).rstrip("\r\n")
@@ -164,6 +175,8 @@ class _Server(SignIn):
     def _no_open_line(self) -> _Server:
         if self.security == "none" and self.host not in LOOPBACK:
             raise ValueError('security = "none" is for this machine only; use "tls" or "starttls"')
+        if self.sign_in and not self.user:
+            raise ValueError("sign_in needs user too: the address of the mailbox")
         return self
 
 
@@ -334,6 +347,7 @@ class Config(_Table):
     due: Due = Due()
     hours: HoursTable
     calls: Calls = Calls()
+    sign_in: list[Annotated[MicrosoftSignIn | GoogleSignIn, Field(discriminator="kind")]] = []
     mailbox: list[Annotated[MaildirTable | ImapTable, Field(discriminator="kind")]] = Field(min_length=1)
     outgoing: Annotated[MaildirOutgoing | SmtpOutgoing, Field(discriminator="kind")]
     person: list[Person] = []

@@ -26,6 +26,7 @@ from triaged.log.limits import Caps
 from triaged.ports import Calendar, Mailbox, Mailer
 from triaged.settings import CaldavTable, Config, ImapTable, Person, SmtpOutgoing, VdirTable
 from triaged.shelf import use_path
+from triaged.signon import secret_ends, sign_in_problems, tokens_of
 from triaged.worker.learner import learner_of
 from triaged.worker.listed import ListFile
 from triaged.worker.lookout import Lookout, canary_of, timers, watchfulness_of
@@ -46,6 +47,7 @@ def open_to_others(config: Config) -> Iterator[Problem]:
     """Files of ours that others may open: the log, its secret, password files; each with what to type."""
     yield from rights.open_to_others(config.state_dir)
     files = {config.path(table.password_file) for _, table in sign_ins(config) if table.password_file}
+    files |= {config.path(file) for each in config.sign_in for file, _ in each.secrets().values() if file}
     for file in sorted(files):
         yield from rights.read_by_world(file)
 
@@ -84,6 +86,7 @@ def imap_settings(config: Config, table: ImapTable) -> ImapSettings:
         password=table.password(config.base),
         ca_file=_ca_file(config, table.ca_file),
         timeout_s=table.timeout_s,
+        tokens=tokens_of(config, table, "mail"),
     )
 
 
@@ -101,6 +104,7 @@ def mailer_of(config: Config, *, keep_sent: bool = True) -> Mailer:
         ca_file=_ca_file(config, outgoing.ca_file),
         timeout_s=outgoing.timeout_s,
         local_hostname=outgoing.message_id_domain,
+        tokens=tokens_of(config, outgoing, "mail"),
     )
     kept = next((each for each in config.mailbox if each.name == outgoing.keep_sent_in), None)
     sent = (
@@ -125,6 +129,7 @@ def calendar_of(config: Config, person: Person, *, timezone: str) -> Calendar | 
         ca_file=_ca_file(config, table.ca_file),
         timeout_s=table.timeout_s,
         timezone=timezone,
+        tokens=tokens_of(config, table, "calendar"),
     )
 
 
@@ -137,6 +142,7 @@ def all_problems(config: Config) -> tuple[Problem, ...]:
     listed = ListFile(list_path(config))
     listed.current()
     problems = (*state_problems(config), *alert_problems(config), *listed.problems)
+    problems = (*problems, *sign_in_problems(config, now=utc_now()))
     try:
         build_playbook(config, dry=True)
     except ConfigError as error:
@@ -187,6 +193,7 @@ def lookout_of(config: Config) -> Lookout:
         watchfulness=watchfulness_of(config),
         notifier=notifier_of(config),
         certificates=dict(_certificates(config)),
+        secrets=secret_ends(config),
         canary=canary_of(config, secret=secret_of(config)) if config.canary.every_min > 0 else None,
         mailer=partial(mailer_of, config, keep_sent=False),
         stall_s=config.service.stall_s,

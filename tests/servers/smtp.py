@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import smtplib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -34,7 +36,7 @@ class SmtpServer:
     """answers: what to say instead of yes at a moment (or at "AUTH"). cut_at: close the connection at this moment.
 
     lmtp_port: where mails are handed on to, None for nowhere. Users are desk, ann, bob @example.test; every
-    password is the name and `-password`.
+    password is the name and `-password`. user_of: whose a token is (XOAUTH2), None when it is not good.
     """
 
     authority: Authority
@@ -47,6 +49,11 @@ class SmtpServer:
     logins: int = 0
     refused_logins: int = 0
     connections: list[Any] = field(default_factory=list)
+    user_of: Callable[[str], str | None] = field(default=lambda token: None)
+    token_logins: list[str] = field(default_factory=list)
+    """The lines that clients sent after AUTH XOAUTH2, decoded."""
+    challenged: list[bytes] = field(default_factory=list)
+    """What clients answered to the challenge that says why their token is refused."""
 
     def settings(self, user: str = "desk", *, password: str | None = None) -> SmtpSettings:
         return SmtpSettings(
@@ -68,6 +75,8 @@ class SmtpServer:
         self.silent_at_dot = False
         self.lmtp_port = None
         self.logins = self.refused_logins = 0
+        self.token_logins.clear()
+        self.challenged.clear()
 
     def close_connections(self) -> None:
         """What a server does with clients that were quiet for long."""
@@ -118,10 +127,42 @@ class SmtpServer:
         self.refused_logins += 1
         return AuthResult(success=False, handled=False)
 
+    async def auth_XOAUTH2(self, server: Any, args: list[str]) -> AuthResult:
+        """As Gmail does it: a refusal is a challenge (334) that says why, and 535 comes after the client's answer."""
+        if len(args) > 1 and len(args[1]) > 512 - len("AUTH XOAUTH2 \r\n"):
+            await server.push("500 Command line too long")  # RFC 5321 4.5.3.1.4
+            return AuthResult(success=False, handled=True)
+        if len(args) == 1:
+            await server.push("334 ")
+            args.append((await _line(server)).decode())
+        line = base64.b64decode(args[1]).decode()
+        self.token_logins.append(line)
+        user, bearer, *rest = line.split("\1")
+        assert rest == ["", ""]
+        if self.user_of(bearer.removeprefix("auth=Bearer ")) == user.removeprefix("user="):
+            self.logins += 1
+            return AuthResult(success=True, auth_data=user)
+        self.refused_logins += 1
+        why = json.dumps({"status": "400", "schemes": "Bearer", "scope": "https://mail.google.com/"})
+        await server.push("334 " + base64.b64encode(why.encode()).decode())
+        self.challenged.append(await _line(server))
+        await server.push("535 5.7.8 Username and Password not accepted.")
+        return AuthResult(success=False, handled=True)
+
     def _answer(self, server: Any, moment: Moment, yes: str) -> str:
         if self.cut_at == moment:
             server.transport.abort()
         return self.answers.get(moment, yes)
+
+
+async def _line(server: Any) -> bytes:
+    """Not `readline`: that of aiosmtpd takes 1,001 octets, an exchange's line may have 12,288 (RFC 4954 4)."""
+    line = b""
+    while not line.endswith(b"\n"):
+        if (piece := await server._reader.read(12_288)) == b"":
+            break
+        line += piece
+    return line
 
 
 @contextmanager

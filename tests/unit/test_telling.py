@@ -58,7 +58,7 @@ class Bench:
         self.job = Alarms(
             watchfulness,
             notifier=self.notifier,
-            certificates=Certificates({}, clock=lambda: self.now),
+            certificates=Certificates({}, {}, clock=lambda: self.now),
             state_dir=self.path.parent,
             writer=self.writer,
             silent=lambda: self.silent,
@@ -292,7 +292,7 @@ def test_certificates_are_looked_at_twice_a_day_and_again_soon_when_nobody_answe
             raise answer
         return answer
 
-    book = Certificates({"x:993": look}, clock=lambda: now[0])
+    book = Certificates({"x:993": look}, {}, clock=lambda: now[0])
     for _ in range(24 * 60):
         book.work()
         now[0] += timedelta(minutes=1)

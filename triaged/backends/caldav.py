@@ -11,9 +11,11 @@ from xml.sax.saxutils import escape
 import requests
 from lxml import etree
 
+from triaged.backends.bearer import Bearer
 from triaged.backends.ical import busy_of, file_name, holds_uid
+from triaged.backends.tokens import Tokens
 from triaged.backends.web import Answer, Web
-from triaged.errors import Permanent, Transient
+from triaged.errors import LoginRefused, Permanent, Transient
 from triaged.model import Address, Interval
 
 _DAV = "{DAV:}"
@@ -28,8 +30,7 @@ _SENTENCES: Mapping[int, str] = {
     404: "there is no such calendar; is the address that of the calendar itself?",
     405: "the address is no calendar that can be asked or written to",
 }
-
-
+_NOT_OPENED = "the sign-in is good, but it does not open this calendar; is it shared with who signed in?"
 _ICS = {"Content-Type": "text/calendar; charset=utf-8"}
 
 
@@ -49,17 +50,30 @@ class _Found:
 class CaldavCalendar:
     """`ports.Calendar` on one calendar collection. url: the collection's own address; ca_file: PEM, None for the
     usual ones; timeout_s: for connecting and between two pieces of an answer, and the whole answer may take four
-    times as long; timezone: IANA name, for all-day events. Proxies and certificates of the environment are not used.
+    times as long; timezone: IANA name, for all-day events; tokens: sign in with these (RFC 6750), without user and
+    password. Proxies and certificates of the environment are not used.
     """
 
     invites = False
 
     def __init__(
-        self, url: str, *, user: str, password: str, ca_file: str | None, timeout_s: float, timezone: str
+        self,
+        url: str,
+        *,
+        user: str,
+        password: str,
+        ca_file: str | None,
+        timeout_s: float,
+        timezone: str,
+        tokens: Tokens | None = None,
     ) -> None:
         self._url = url.rstrip("/") + "/"
         self._timezone = timezone
-        auth = requests.auth.HTTPBasicAuth(user.encode(), password.encode())
+        self._bearer = Bearer(tokens) if tokens is not None else None
+        auth = (
+            self._bearer if self._bearer is not None else requests.auth.HTTPBasicAuth(user.encode(), password.encode())
+        )
+        self._sentences = _SENTENCES if tokens is None else {**_SENTENCES, 401: _NOT_OPENED}
         self._web = Web(self._url, ca_file=ca_file, timeout_s=timeout_s, auth=auth)
 
     def busy(self, start: datetime, end: datetime) -> tuple[Interval, ...]:
@@ -173,7 +187,16 @@ class CaldavCalendar:
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        return self._web.request(method, url, accept=accept, data=data, headers=headers, sentences=_SENTENCES)
+        def ask() -> Answer:
+            return self._web.request(method, url, accept=accept, data=data, headers=headers, sentences=self._sentences)
+
+        try:
+            return ask()
+        except LoginRefused:  # nothing was done
+            if self._bearer is None:
+                raise
+            self._bearer.renew()
+            return ask()
 
 
 def _stamp(moment: datetime) -> str:

@@ -13,6 +13,7 @@ from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import LoginError
 
 from triaged.backends.tls import client_context, tls_translated
+from triaged.backends.tokens import Tokens
 from triaged.errors import LoginRefused, Permanent, Transient
 
 _PASSES = re.compile(
@@ -27,6 +28,8 @@ _LOGIN_CAN_CARRY = re.compile(r"[A-Za-z0-9@._+=/-]+")
 class ImapSettings:
     """Where and how to log in. security `none` is for loopback hosts only (the configuration sees to it).
 
+    tokens: log in by XOAUTH2 with these, and without the password.
+
     timeout_s: for connecting and for each answer. idle_s: IDLE is ended and the folder searched at least this
     often, because a dead connection cannot be seen from within IDLE; must stay under 29 minutes (RFC 2177).
     """
@@ -39,6 +42,7 @@ class ImapSettings:
     ca_file: str | None = None
     timeout_s: float = 30
     idle_s: float = 240
+    tokens: Tokens | None = None
 
     def __repr__(self) -> str:
         return f"ImapSettings({self.user} at {self.host}:{self.port})"
@@ -62,7 +66,25 @@ def translated(host: str, doing: str, *, refused: type[Permanent] = Permanent) -
 
 
 def open_line(settings: ImapSettings) -> IMAPClient:
-    """Connected and logged in; the password leaves only after the certificate was checked."""
+    """Connected and logged in; the password or token leaves only after the certificate was checked.
+
+    A token that is refused may have been ended early by the server: another is got and tried, once, on a new line.
+    """
+    if settings.tokens is None:
+        return _opened(settings, "")
+    token = settings.tokens.token()
+    try:
+        return _opened(settings, token)
+    except LoginRefused:
+        another = settings.tokens.token(refused=token)
+    try:
+        return _opened(settings, another)
+    except LoginRefused as error:
+        words = f"the sign-in is good, but it does not open the mailbox of {settings.user}; who may use this mailbox, "
+        raise LoginRefused(f"{settings.host}: {words}and may IMAP be used? ({error})") from error
+
+
+def _opened(settings: ImapSettings, token: str) -> IMAPClient:
     if re.search(r"[\r\n\0]", settings.user + settings.password):
         raise Permanent(f"{settings.host}: user name or password holds a line break")
     context = client_context(settings.ca_file) if settings.security != "none" else None
@@ -78,7 +100,10 @@ def open_line(settings: ImapSettings) -> IMAPClient:
                 if not client.has_capability("STARTTLS"):
                     raise Permanent(f"{settings.host}: offers no STARTTLS, no password was sent")
                 client.starttls(context)
-            _log_in(client, settings.user, settings.password)
+            if settings.tokens is None:
+                _log_in(client, settings.user, settings.password)
+            else:
+                _log_in_by_token(client, settings.user, token)
     except BaseException:
         shut(client)
         raise
@@ -91,6 +116,14 @@ def _log_in(client: IMAPClient, user: str, password: str) -> None:
         client.login(user, password)
     else:
         client.plain_login(user, password)
+
+
+def _log_in_by_token(client: IMAPClient, user: str, token: str) -> None:
+    """AUTHENTICATE XOAUTH2 (developers.google.com/workspace/gmail/imap/xoauth2-protocol). Why it is refused comes as a
+    challenge, which wants an empty answer before the server says NO."""
+    if not client.has_capability("AUTH=XOAUTH2"):
+        raise Permanent(f"{client.host}: offers no AUTH=XOAUTH2, which a sign_in needs")
+    client.sasl_login("XOAUTH2", lambda challenge: f"user={user}\1auth=Bearer {token}\1\1" if challenge == b"" else "")
 
 
 def shut(client: IMAPClient | None) -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from triaged.backends.imapsent import ImapSent
 from triaged.backends.tls import client_context, tls_translated
+from triaged.backends.tokens import Tokens
 from triaged.decision import Outgoing
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError, Uncertain
 from triaged.ports import Crossing
@@ -29,6 +30,8 @@ _BARE_BREAK = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 class SmtpSettings:
     """Where and how to submit. user None: no login. security `none` is for loopback hosts only.
 
+    tokens: log in by XOAUTH2 with these, and without the password.
+
     local_hostname: our name in EHLO. timeout_s: for connecting and for each answer but the last.
     answer_s: for the answer to the whole mail; RFC 5321 4.5.3.2.6 asks for 600, and giving up early costs a person.
     """
@@ -42,6 +45,7 @@ class SmtpSettings:
     timeout_s: float = 30
     local_hostname: str = "localhost"
     answer_s: float = 300
+    tokens: Tokens | None = None
 
     def __repr__(self) -> str:
         return f"SmtpSettings({self.user} at {self.host}:{self.port})"
@@ -163,7 +167,25 @@ def _is_ended(line: socket.socket) -> bool:
 
 
 def _open(settings: SmtpSettings) -> smtplib.SMTP:
-    """Connected and logged in; user name and password leave only after the certificate was checked."""
+    """Connected and logged in; user name and password or token leave only after the certificate was checked.
+
+    A token that is refused may have been ended early by the server: another is got and tried, once, on a new line.
+    """
+    if settings.tokens is None:
+        return _opened(settings, "")
+    token = settings.tokens.token()
+    try:
+        return _opened(settings, token)
+    except LoginRefused:
+        another = settings.tokens.token(refused=token)
+    try:
+        return _opened(settings, another)
+    except LoginRefused as error:
+        words = f"the sign-in is good, but it may not send as {settings.user}; is authenticated SMTP allowed for it?"
+        raise LoginRefused(f"{settings.host}: {words} ({error})") from error
+
+
+def _opened(settings: SmtpSettings, token: str) -> smtplib.SMTP:
     context = client_context(settings.ca_file)
     host, timeout_s = settings.host, settings.timeout_s
     with _translated(host), tls_translated(host):
@@ -180,7 +202,9 @@ def _open(settings: SmtpSettings) -> smtplib.SMTP:
                     raise _missing(smtp, f"{host}: offers no STARTTLS, no password was sent")
                 _expect(smtp.starttls(context=context), host, (220,), "STARTTLS")
                 _expect(smtp.ehlo(), host, (250,), "our greeting")
-            if settings.user is not None:
+            if settings.user is not None and settings.tokens is not None:
+                _log_in_by_token(smtp, host, settings.user, token)
+            elif settings.user is not None:
                 _log_in(smtp, host, settings.user, settings.password)
             assert smtp.sock is not None
             smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or the dot waits 40 ms for an ACK
@@ -208,6 +232,18 @@ def _log_in(smtp: smtplib.SMTP, host: str, user: str, password: str) -> None:
     else:
         raise _missing(smtp, f"{host}: offers neither AUTH PLAIN nor AUTH LOGIN")
     _expect(answer, host, (235,), "user name or password", refused=LoginRefused)
+
+
+def _log_in_by_token(smtp: smtplib.SMTP, host: str, user: str, token: str) -> None:
+    """AUTH XOAUTH2 (developers.google.com/workspace/gmail/imap/xoauth2-protocol). The token goes into a line of its own:
+    a command may have 512 octets (RFC 5321 4.5.3.1.4), a line of the exchange 12,288 (RFC 4954 4)."""
+    if "XOAUTH2" not in smtp.esmtp_features.get("auth", "").upper().split():
+        raise _missing(smtp, f"{host}: offers no AUTH XOAUTH2, which a sign_in needs")
+    _expect(smtp.docmd("AUTH", "XOAUTH2"), host, (334,), "the login", refused=LoginRefused)
+    answer = smtp.docmd(_base64(f"user={user}\1auth=Bearer {token}\1\1"))
+    if answer[0] == 334:  # why it is refused; the refusal itself comes after an empty line
+        answer = smtp.docmd("")
+    _expect(answer, host, (235,), "the token", refused=LoginRefused)
 
 
 def _expect(

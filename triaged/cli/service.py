@@ -49,6 +49,7 @@ def check(
     With --connect each configured server is tried as the service would use it, and nothing is changed or sent; exit
     code 1 if one does not work.
     """
+    from triaged.signon import soon_ended
     from triaged.wire import all_problems, open_to_others
 
     loaded = config_of(config)
@@ -56,6 +57,7 @@ def check(
     if len(problems) > 0:
         raise ConfigError(problems)
     terminal.print_warnings(open_to_others(loaded))
+    terminal.print_warnings(soon_ended(loaded, now=datetime.now(UTC)))
     services = _tried(loaded) if connect else []
     if as_json:
         shown = [dataclasses.asdict(each) for each in services]

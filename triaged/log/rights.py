@@ -15,6 +15,8 @@ OURS = ("triaged.db*", "secret", "secret.*", "worker.lock", "in-hand-*", "rules-
 """Files of the state folder that are ours; a folder may hold others' too."""
 MODELS = "models"
 """The folder in it that holds the site's own models."""
+FOLDERS = (MODELS, "sign-in")
+"""The folders in it; the latter holds the sign-ins of people (OAuth 2.0)."""
 
 
 def make_private(folder: Path) -> None:
@@ -66,5 +68,6 @@ def _ours(folder: Path) -> Iterator[tuple[Path, int]]:
             yield from (
                 (path, FILE) for path in sorted(folder.glob(pattern)) if path.is_file() and not path.is_symlink()
             )
-        models = (folder / MODELS, *(folder / MODELS).rglob("*")) if (folder / MODELS).is_dir() else ()
-        yield from ((path, FOLDER if path.is_dir() else FILE) for path in models if not path.is_symlink())
+        for ours in (folder / name for name in FOLDERS):
+            paths = (ours, *ours.rglob("*")) if ours.is_dir() else ()
+            yield from ((path, FOLDER if path.is_dir() else FILE) for path in paths if not path.is_symlink())

@@ -51,11 +51,13 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A server's certificate. ends: None when it was not accepted, then `problem` says why."""
+    """A server's certificate, or what we prove ourselves by (`ours`). ends: None when it was not accepted or cannot be
+    used, then `problem` says why."""
 
     where: str
     ends: datetime | None
     problem: str = ""
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,9 @@ def _disk(facts: Facts, limits: Thresholds) -> Iterator[Condition]:
 
 def _certificates(facts: Facts, limits: Thresholds) -> Iterator[Condition]:
     for each in facts.certificates:
+        if each.ours:
+            yield from _secret(each, facts.now, limits)
+            continue
         key, what = f"certificate:{each.where}", f"certificate of {each.where}"
         if each.ends is None:
             words = (
@@ -183,6 +188,26 @@ def _certificates(facts: Facts, limits: Thresholds) -> Iterator[Condition]:
                 "Ask whoever runs it to renew the certificate."
             )
             yield Condition(key, what, "warning", words, step=step)
+
+
+def _secret(found: Certificate, now: datetime, limits: Thresholds) -> Iterator[Condition]:
+    """A secret or certificate of a sign-in; people need days to make a new one."""
+    key, what = f"secret:{found.where}", found.where
+    stops = "nothing that signs in by it works: no mail is read or sent, no call booked"
+    renew = "Make a new one where the app is registered, put it in place of the old, and see: triaged check --connect."
+    if found.ends is None:
+        words = f"It cannot be used: {found.problem}. Until it is mended {stops}. {renew}"
+        yield Condition(key, what, "trouble", words, step=NOT_ACCEPTED)
+        return
+    left = found.ends - now
+    if left <= timedelta(0):
+        words = f"It has ended on {_wall(found.ends, limits.zone)}; {stops}. {renew}"
+        yield Condition(key, what, "trouble", words, step=NOT_ACCEPTED)
+        return
+    step = max((step for days, step in CERTIFICATE_STEPS if left <= timedelta(days=days)), default=0)
+    if step > 0:
+        words = f"It ends on {_wall(found.ends, limits.zone)}. From then on {stops}. {renew}"
+        yield Condition(key, what, "warning", words, step=step)
 
 
 def _breaker(facts: Facts, limits: Thresholds) -> Iterator[Condition]:

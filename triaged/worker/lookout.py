@@ -33,8 +33,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Lookout:
-    """certificates: by server, how to learn when its certificate ends. canary: None when none is sent; mailer: its own.
+    """certificates: by server, how to learn when its certificate ends; secrets: by name, when one of ours does.
 
+    canary: None when none is sent; mailer: its own.
     stall_s: silence of a part that counts as a hang. keep_days: how long texts are kept, by category. learner: None
     when the worker never trains by itself.
     """
@@ -42,6 +43,7 @@ class Lookout:
     watchfulness: Watchfulness
     notifier: Notifier
     certificates: Mapping[str, Callable[[], datetime]]
+    secrets: Mapping[str, Callable[[], datetime]]
     canary: CanarySettings | None
     mailer: Callable[[], Mailer]
     stall_s: float
@@ -51,7 +53,7 @@ class Lookout:
 
 def timers(lookout: Lookout, around: TimerSurroundings) -> dict[str, tuple[Job, ...]]:
     """The jobs by the thread that does them: what may take long must not hold up the alarms."""
-    certificates = Certificates(lookout.certificates, clock=around.clock)
+    certificates = Certificates(lookout.certificates, lookout.secrets, clock=around.clock)
     alarms = Alarms(
         lookout.watchfulness,
         notifier=lookout.notifier,

@@ -66,11 +66,20 @@ class Watchfulness:
 
 
 class Certificates:
-    """What is known of the servers' certificates. One thread looks, others may ask."""
+    """What is known of the ends of servers' certificates and of our own secrets. One thread looks, others may ask."""
 
-    def __init__(self, looks: Mapping[str, Callable[[], datetime]], *, clock: Callable[[], datetime]) -> None:
-        """looks: by server, how to learn when its certificate ends; raises Permanent when it is not accepted."""
-        self._looks, self._clock = looks, clock
+    def __init__(
+        self,
+        looks: Mapping[str, Callable[[], datetime]],
+        secrets: Mapping[str, Callable[[], datetime]],
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """looks: by server, how to learn when its certificate ends; raises Permanent when it is not accepted.
+
+        secrets: by name, when what we prove ourselves by ends; raises Permanent when it cannot be used.
+        """
+        self._looks, self._ours, self._clock = {**looks, **secrets}, frozenset(secrets), clock
         self._known: dict[str, Certificate] = {}
         self._next: dict[str, datetime] = {}
 
@@ -82,9 +91,9 @@ class Certificates:
                 continue
             self._next[where] = now + LOOK_AT_CERTIFICATE
             try:
-                self._known[where] = Certificate(where, look())
+                self._known[where] = Certificate(where, look(), ours=where in self._ours)
             except Permanent as error:
-                self._known[where] = Certificate(where, None, str(error))
+                self._known[where] = Certificate(where, None, str(error), ours=where in self._ours)
             except TriagedError:
                 self._next[where] = now + LOOK_AGAIN
 
