@@ -10,28 +10,37 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from triaged.errors import ConfigError, Problem
+from triaged.servers import (
+    CaldavTable,
+    EwsCalendarTable,
+    EwsOutgoing,
+    EwsTable,
+    GraphCalendarTable,
+    GraphOutgoing,
+    GraphTable,
+    ImapTable,
+    MaildirOutgoing,
+    MaildirTable,
+    Remote,
+    SignIn,
+    SmtpOutgoing,
+    VdirTable,
+)
 from triaged.settings import (
     Acknowledging,
     Alerts,
-    CaldavTable,
     Calls,
     CanaryTable,
     Config,
     Due,
     Firm,
     Health,
-    ImapTable,
     Keep,
     Learn,
     Limits,
-    MaildirOutgoing,
-    MaildirTable,
     Person,
     Service,
-    SignIn,
-    SmtpOutgoing,
     Triage,
-    VdirTable,
 )
 from triaged.signins import GoogleSignIn, MicrosoftSignIn
 from triaged.tomlfile import Place, TomlFile, did_you_mean, read_toml
@@ -73,15 +82,15 @@ def load_config(path: Path) -> Config:
     return config
 
 
-def sign_ins(config: Config) -> Iterator[tuple[Place, SignIn]]:
+def sign_ins(config: Config) -> Iterator[tuple[Place, Remote]]:
     """Every table that signs in somewhere, with its place in the file."""
     for number, mailbox in enumerate(config.mailbox):
-        if isinstance(mailbox, ImapTable):
+        if isinstance(mailbox, Remote):
             yield ("mailbox", number), mailbox
-    if isinstance(config.outgoing, SmtpOutgoing):
+    if isinstance(config.outgoing, Remote):
         yield ("outgoing",), config.outgoing
     for number, person in enumerate(config.person):
-        if isinstance(person.calendar, CaldavTable):
+        if isinstance(person.calendar, Remote):
             yield ("person", number, "calendar"), person.calendar
 
 
@@ -99,6 +108,10 @@ def _doubled(config: Config, file: TomlFile) -> Iterator[Problem]:
 
 def _unreadable_secrets(config: Config, file: TomlFile) -> Iterator[Problem]:
     for place, table in sign_ins(config):
+        if table.ca_file and not config.path(table.ca_file).is_file():
+            yield Problem(file.where((*place, "ca_file")), f"there is no file '{table.ca_file}'")
+        if not isinstance(table, SignIn):
+            continue
         try:
             password = table.password(config.base)
         except KeyError:
@@ -112,8 +125,6 @@ def _unreadable_secrets(config: Config, file: TomlFile) -> Iterator[Problem]:
         else:
             if table.user and not table.sign_in and not password:
                 yield Problem(file.where((*place, "user")), "the password file is empty")
-        if table.ca_file and not config.path(table.ca_file).is_file():
-            yield Problem(file.where((*place, "ca_file")), f"there is no file '{table.ca_file}'")
 
 
 def _unreadable_proofs(config: Config, file: TomlFile) -> Iterator[Problem]:
@@ -145,8 +156,10 @@ def _misused_sign_ins(config: Config, file: TomlFile) -> Iterator[Problem]:
             words = f"there is no [[sign_in]] called '{table.sign_in}'{did_you_mean(table.sign_in, known)}"
             yield Problem(where, words)
         elif isinstance(table, CaldavTable) and isinstance(used, MicrosoftSignIn):
-            yield Problem(where, "Microsoft has no CalDAV; this sign_in cannot open the calendar")
-        elif used.is_app and isinstance(used, GoogleSignIn) and not table.user:
+            yield Problem(where, 'Microsoft has no CalDAV; use kind = "graph" for this calendar')
+        elif isinstance(used, GoogleSignIn) and not isinstance(table, ImapTable | SmtpOutgoing | CaldavTable):
+            yield Problem(where, "this is a sign-in at Google, and the server is Microsoft's")
+        elif used.is_app and isinstance(used, GoogleSignIn) and isinstance(table, CaldavTable) and not table.user:
             yield Problem(
                 where, "a service account acts for somebody: give user too, the address of the calendar's owner"
             )
@@ -270,10 +283,10 @@ def _known_keys(file: TomlFile, place: Place) -> list[str]:
         "keep": [Keep],
         "learn": [Learn],
         "sign_in": [MicrosoftSignIn, GoogleSignIn],
-        "mailbox": [MaildirTable, ImapTable],
-        "outgoing": [MaildirOutgoing, SmtpOutgoing],
+        "mailbox": [MaildirTable, ImapTable, EwsTable, GraphTable],
+        "outgoing": [MaildirOutgoing, SmtpOutgoing, EwsOutgoing, GraphOutgoing],
         "person": [Person],
-        "calendar": [VdirTable, CaldavTable],
+        "calendar": [VdirTable, CaldavTable, EwsCalendarTable, GraphCalendarTable],
         "alerts": [Alerts],
         "health": [Health],
         "canary": [CanaryTable],

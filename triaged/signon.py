@@ -13,12 +13,23 @@ from pathlib import Path
 
 from triaged.backends import google, microsoft, tokencache
 from triaged.backends.google import GoogleSettings, google_tokens
-from triaged.backends.microsoft import MicrosoftSettings, microsoft_tokens
+from triaged.backends.microsoft import MicrosoftSettings, graph_root, microsoft_tokens
 from triaged.backends.pem import key_pair
 from triaged.backends.tokens import Resource, Tokens
 from triaged.errors import Problem, TriagedError
 from triaged.ports import SignedIn, Visit
-from triaged.settings import CaldavTable, Config, ImapTable, SignIn, SmtpOutgoing
+from triaged.servers import (
+    CaldavTable,
+    EwsCalendarTable,
+    EwsOutgoing,
+    EwsTable,
+    GraphCalendarTable,
+    GraphOutgoing,
+    GraphTable,
+    Remote,
+    SignIn,
+)
+from triaged.settings import Config
 from triaged.signins import GoogleSignIn, MicrosoftSignIn
 
 SOON = timedelta(days=14)
@@ -34,15 +45,25 @@ class Use:
     user: str
 
 
-def tokens_of(config: Config, table: SignIn, resource: Resource) -> Tokens | None:
-    """What a table signs in with in place of a password, None for those with one. One object for the same."""
-    if table.sign_in == "":
-        return None
-    sign_in = next(each for each in config.sign_in if each.name == table.sign_in)
+def tokens_of(config: Config, table: Remote, resource: Resource) -> Tokens:
+    """What a table with a `sign_in` signs in with. One object for the same."""
+    sign_in = _sign_in_of(config, table)
     settings = settings_of(config, sign_in)
     if isinstance(settings, MicrosoftSettings):
         return microsoft_tokens(settings, resource)
-    return google_tokens(settings, resource, table.user if settings.is_app else "")
+    user = table.user if settings.is_app and isinstance(table, SignIn) else ""
+    return google_tokens(settings, resource, user)
+
+
+def graph_service(config: Config, table: Remote) -> str:
+    """The address of Microsoft Graph in the cloud of a table's sign-in."""
+    sign_in = _sign_in_of(config, table)
+    assert isinstance(sign_in, MicrosoftSignIn)
+    return f"{graph_root(sign_in.cloud)}/v1.0"
+
+
+def _sign_in_of(config: Config, table: Remote) -> MicrosoftSignIn | GoogleSignIn:
+    return next(each for each in config.sign_in if each.name == table.sign_in)
 
 
 def settings_of(config: Config, sign_in: MicrosoftSignIn | GoogleSignIn) -> MicrosoftSettings | GoogleSettings:
@@ -80,16 +101,28 @@ def settings_of(config: Config, sign_in: MicrosoftSignIn | GoogleSignIn) -> Micr
 
 def uses_of(config: Config, name: str) -> tuple[Use, ...]:
     """All that a sign-in is used for."""
-    tables: list[tuple[str, Resource, object]] = [
-        *((f"mailbox {mailbox.name}", "mail", mailbox) for mailbox in config.mailbox),
-        ("outgoing", "mail", config.outgoing),
-        *((f"calendar of {person.id}", "calendar", person.calendar) for person in config.person),
+    tables: list[tuple[str, object]] = [
+        *((f"mailbox {mailbox.name}", mailbox) for mailbox in config.mailbox),
+        ("outgoing", config.outgoing),
+        *((f"calendar of {person.id}", person.calendar) for person in config.person),
     ]
     return tuple(
-        Use(where, resource, table.user)
-        for where, resource, table in tables
-        if isinstance(table, ImapTable | SmtpOutgoing | CaldavTable) and table.sign_in == name
+        Use(where, _resource_of(table), table.user if isinstance(table, SignIn) else "")
+        for where, table in tables
+        if isinstance(table, Remote) and table.sign_in == name
     )
+
+
+def _resource_of(table: Remote) -> Resource:
+    match table:
+        case GraphTable() | GraphOutgoing() | GraphCalendarTable():
+            return "graph"
+        case EwsTable() | EwsOutgoing() | EwsCalendarTable():
+            return "ews"
+        case CaldavTable():
+            return "calendar"
+        case _:
+            return "mail"
 
 
 # --- a person signs in ------------------------------------------------------------------------------------------------

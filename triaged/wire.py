@@ -7,10 +7,15 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from triaged.backends.caldav import CaldavCalendar
 from triaged.backends.certificates import Begins, TlsServer, certificate_end
+from triaged.backends.graph import GraphMailbox
+from triaged.backends.graphcalendar import GraphCalendar
+from triaged.backends.graphline import GraphSettings
+from triaged.backends.graphmailer import GraphMailer
 from triaged.backends.imap import ImapMailbox
 from triaged.backends.imapline import ImapSettings
 from triaged.backends.imapsent import ImapSent
@@ -24,9 +29,25 @@ from triaged.loading import build_playbook, folders_of, list_path, people_of, se
 from triaged.log import rights
 from triaged.log.limits import Caps
 from triaged.ports import Calendar, Mailbox, Mailer
-from triaged.settings import CaldavTable, Config, ImapTable, Person, SmtpOutgoing, VdirTable
+from triaged.servers import (
+    CaldavTable,
+    EwsCalendarTable,
+    EwsOutgoing,
+    EwsTable,
+    GraphCalendarTable,
+    GraphOutgoing,
+    GraphTable,
+    ImapTable,
+    MaildirOutgoing,
+    MaildirTable,
+    Remote,
+    SignIn,
+    SmtpOutgoing,
+    VdirTable,
+)
+from triaged.settings import Config, Person
 from triaged.shelf import use_path
-from triaged.signon import secret_ends, sign_in_problems, tokens_of
+from triaged.signon import graph_service, secret_ends, sign_in_problems, tokens_of
 from triaged.worker.learner import learner_of
 from triaged.worker.listed import ListFile
 from triaged.worker.lookout import Lookout, canary_of, timers, watchfulness_of
@@ -37,6 +58,9 @@ from triaged.worker.triage import Limits
 from triaged.worker.vitals import Page
 from triaged.worker.watch import Watched
 
+if TYPE_CHECKING:
+    from triaged.backends.ewsline import EwsSettings
+
 
 def log_path(config: Config) -> Path:
     """The log's file."""
@@ -46,7 +70,8 @@ def log_path(config: Config) -> Path:
 def open_to_others(config: Config) -> Iterator[Problem]:
     """Files of ours that others may open: the log, its secret, password files; each with what to type."""
     yield from rights.open_to_others(config.state_dir)
-    files = {config.path(table.password_file) for _, table in sign_ins(config) if table.password_file}
+    tables = [table for _, table in sign_ins(config) if isinstance(table, SignIn)]
+    files = {config.path(table.password_file) for table in tables if table.password_file}
     files |= {config.path(file) for each in config.sign_in for file, _ in each.secrets().values() if file}
     for file in sorted(files):
         yield from rights.read_by_world(file)
@@ -71,9 +96,20 @@ def mailbox_of(config: Config, name: str) -> Mailbox:
     """A new, unconnected mailbox object for one thread."""
     table = next(mailbox for mailbox in config.mailbox if mailbox.name == name)
     limit = config.triage.max_message_mb * 1_000_000
-    if isinstance(table, ImapTable):
-        return ImapMailbox(table.name, table.folder, imap_settings(config, table), max_message_bytes=limit)
-    return MaildirMailbox(table.name, config.path(table.path), max_message_bytes=limit)
+    match table:
+        case ImapTable():
+            return ImapMailbox(table.name, table.folder, imap_settings(config, table), max_message_bytes=limit)
+        case GraphTable():
+            settings = graph_settings(config, table, table.address)
+            return GraphMailbox(table.name, table.folder, settings, max_message_bytes=limit)
+        case EwsTable():
+            from triaged.backends.ews import EwsMailbox  # exchangelib: 0.4 s and 24 MB that few need
+
+            return EwsMailbox(
+                table.name, table.folder, ews_settings(config, table, table.address), max_message_bytes=limit
+            )
+        case MaildirTable():
+            return MaildirMailbox(table.name, config.path(table.path), max_message_bytes=limit)
 
 
 def imap_settings(config: Config, table: ImapTable) -> ImapSettings:
@@ -86,15 +122,57 @@ def imap_settings(config: Config, table: ImapTable) -> ImapSettings:
         password=table.password(config.base),
         ca_file=_ca_file(config, table.ca_file),
         timeout_s=table.timeout_s,
-        tokens=tokens_of(config, table, "mail"),
+        tokens=tokens_of(config, table, "mail") if table.sign_in else None,
+    )
+
+
+def graph_settings(
+    config: Config, table: GraphTable | GraphOutgoing | GraphCalendarTable, address: str
+) -> GraphSettings:
+    """How to reach the mailbox of `address` in Microsoft 365."""
+    return GraphSettings(
+        address=address,
+        tokens=tokens_of(config, table, "graph"),
+        base_url=table.service or graph_service(config, table),
+        ca_file=_ca_file(config, table.ca_file),
+        timeout_s=table.timeout_s,
+    )
+
+
+def ews_settings(config: Config, table: EwsTable | EwsOutgoing | EwsCalendarTable, address: str) -> EwsSettings:
+    """How to reach the mailbox of `address` on an Exchange server."""
+    from triaged.backends.ewsline import EwsSettings
+
+    return EwsSettings(
+        endpoint=table.endpoint,
+        address=address,
+        user=table.user,
+        password=table.password(config.base),
+        auth=table.auth,
+        tokens=tokens_of(config, table, "ews") if table.sign_in else None,
+        ca_file=_ca_file(config, table.ca_file),
+        timeout_s=table.timeout_s,
+        access=table.access,
     )
 
 
 def mailer_of(config: Config, *, keep_sent: bool = True) -> Mailer:
     """A new, unconnected mailer for one thread. keep_sent: put copies into Sent where that is configured."""
     outgoing = config.outgoing
-    if not isinstance(outgoing, SmtpOutgoing):
-        return MaildirMailer(config.path(outgoing.path))
+    match outgoing:
+        case SmtpOutgoing():
+            return _smtp_mailer(config, outgoing, keep_sent=keep_sent)
+        case GraphOutgoing():
+            return GraphMailer(graph_settings(config, outgoing, outgoing.address))
+        case EwsOutgoing():
+            from triaged.backends.ewsmailer import EwsMailer
+
+            return EwsMailer(ews_settings(config, outgoing, outgoing.address))
+        case MaildirOutgoing():
+            return MaildirMailer(config.path(outgoing.path))
+
+
+def _smtp_mailer(config: Config, outgoing: SmtpOutgoing, *, keep_sent: bool) -> SmtpMailer:
     settings = SmtpSettings(
         host=outgoing.host,
         port=outgoing.port,
@@ -104,7 +182,7 @@ def mailer_of(config: Config, *, keep_sent: bool = True) -> Mailer:
         ca_file=_ca_file(config, outgoing.ca_file),
         timeout_s=outgoing.timeout_s,
         local_hostname=outgoing.message_id_domain,
-        tokens=tokens_of(config, outgoing, "mail"),
+        tokens=tokens_of(config, outgoing, "mail") if outgoing.sign_in else None,
     )
     kept = next((each for each in config.mailbox if each.name == outgoing.keep_sent_in), None)
     sent = (
@@ -118,19 +196,28 @@ def mailer_of(config: Config, *, keep_sent: bool = True) -> Mailer:
 def calendar_of(config: Config, person: Person, *, timezone: str) -> Calendar | None:
     """A person's calendar, None when they have none here."""
     table = person.calendar
-    if table is None:
-        return None
-    if isinstance(table, VdirTable):
-        return VdirCalendar(config.path(table.path), timezone)
-    return CaldavCalendar(
-        table.url,
-        user=table.user,
-        password=table.password(config.base),
-        ca_file=_ca_file(config, table.ca_file),
-        timeout_s=table.timeout_s,
-        timezone=timezone,
-        tokens=tokens_of(config, table, "calendar"),
-    )
+    match table:
+        case None:
+            return None
+        case VdirTable():
+            return VdirCalendar(config.path(table.path), timezone)
+        case CaldavTable():
+            return CaldavCalendar(
+                table.url,
+                user=table.user,
+                password=table.password(config.base),
+                ca_file=_ca_file(config, table.ca_file),
+                timeout_s=table.timeout_s,
+                timezone=timezone,
+                tokens=tokens_of(config, table, "calendar") if table.sign_in else None,
+            )
+        case GraphCalendarTable():
+            graph = graph_settings(config, table, table.address or person.email)
+            return GraphCalendar(graph, timezone=timezone, online_meeting=table.online_meeting)
+        case EwsCalendarTable():
+            from triaged.backends.ewscalendar import EwsCalendar
+
+            return EwsCalendar(ews_settings(config, table, table.address or person.email), timezone=timezone)
 
 
 def _ca_file(config: Config, path: str) -> str | None:
@@ -217,11 +304,24 @@ def _certificates(config: Config) -> Iterator[tuple[str, Callable[[], datetime]]
     if isinstance(out, SmtpOutgoing) and out.security != "none":
         begins = "at once" if out.security == "tls" else "smtp"
         yield _certificate(out.host, out.port, begins, _ca_file(config, out.ca_file))
-    for person in config.person:
-        if isinstance(person.calendar, CaldavTable) and person.calendar.url.startswith("https://"):
-            url = urlsplit(person.calendar.url)
-            ca_file = _ca_file(config, person.calendar.ca_file)
-            yield _certificate(url.hostname or "", url.port or 443, "at once", ca_file)
+    for _, table in sign_ins(config):
+        address = _https_address(config, table)
+        if address.startswith("https://"):
+            url = urlsplit(address)
+            yield _certificate(url.hostname or "", url.port or 443, "at once", _ca_file(config, table.ca_file))
+
+
+def _https_address(config: Config, table: Remote) -> str:
+    """Where a table's server speaks HTTPS, as far as the configuration says."""
+    match table:
+        case CaldavTable():
+            return table.url
+        case EwsTable() | EwsOutgoing() | EwsCalendarTable():
+            return table.endpoint
+        case GraphTable() | GraphOutgoing() | GraphCalendarTable():
+            return table.service or graph_service(config, table)
+        case _:
+            return ""
 
 
 def _certificate(host: str, port: int, begins: Begins, ca_file: str | None) -> tuple[str, Callable[[], datetime]]:

@@ -9,7 +9,8 @@ import pytest
 from triaged.config import find_config, load_config
 from triaged.errors import ConfigError
 from triaged.loading import settings_problems
-from triaged.settings import CaldavTable, Config, ImapTable, SmtpOutgoing
+from triaged.servers import CaldavTable, ImapTable, SmtpOutgoing
+from triaged.settings import Config
 
 ROOT = Path(__file__).parents[2]
 

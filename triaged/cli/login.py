@@ -14,7 +14,8 @@ from rich.markup import escape
 from triaged import terminal, views
 from triaged.cli.common import ConfigOption, JsonOption, app, config_of, fail
 from triaged.ports import SignedIn, Visit
-from triaged.settings import CaldavTable, Config, ImapTable
+from triaged.servers import Remote
+from triaged.settings import Config
 from triaged.signins import GoogleSignIn, MicrosoftSignIn
 from triaged.tomlfile import did_you_mean
 
@@ -49,10 +50,10 @@ def _sign_in_of(config: Config, name: str) -> MicrosoftSignIn | GoogleSignIn:
     known = {sign_in.name: sign_in for sign_in in config.sign_in}
     users: dict[str, str] = {}
     for person in config.person:
-        if isinstance(person.calendar, CaldavTable):
+        if isinstance(person.calendar, Remote):
             users[person.id] = person.calendar.sign_in
     for mailbox in config.mailbox:
-        users[mailbox.name] = mailbox.sign_in if isinstance(mailbox, ImapTable) else ""
+        users[mailbox.name] = mailbox.sign_in if isinstance(mailbox, Remote) else ""
     found = known.get(name) or known.get(users.get(name, ""))
     if found is None and name in users:
         raise typer.BadParameter(f"{name} uses no [[sign_in]]: there is nothing to sign in to")

@@ -16,7 +16,8 @@ from triaged.cli.mailboxes import mailbox_object, must_be_mailbox, surveyed_with
 from triaged.log.places import cursor_moved, placed, sent_effects
 from triaged.log.read import Reader
 from triaged.ports import Mailbox, keys_after
-from triaged.settings import Config, MaildirTable, SmtpOutgoing
+from triaged.servers import MaildirTable, SmtpOutgoing
+from triaged.settings import Config
 
 SHOWN = 20
 """Lines of each list; the rest is a number, and `--json` has all."""
