@@ -12,8 +12,13 @@ from tests.servers.certificates import Authority
 from tests.servers.ews import EwsFake, running_fake
 from tests.servers.ewsparts import Event, Item
 from triaged.backends.ews import EwsMailbox
+from triaged.backends.ewscalendar import EwsCalendar
 from triaged.backends.ewsline import EwsSettings
+from triaged.backends.ewsmailer import EwsMailer
 from triaged.backends.ical import busy_of
+
+ANSWERS = {"ACCEPTED": "Accept", "DECLINED": "Decline", "TENTATIVE": "Tentative"}
+"""PARTSTAT → ResponseType."""
 
 
 def fresh_address() -> str:
@@ -83,4 +88,14 @@ def calendar_items(fake: EwsFake) -> list[Item]:
     return fake.in_folder(fake.known("calendar"))
 
 
-__all__ = ["EwsSite", "calendar_items", "fresh_address", "put_ics", "running_fake", "settings_of"]
+__all__ = [
+    "ANSWERS",
+    "EwsCalendar",
+    "EwsMailer",
+    "EwsSite",
+    "calendar_items",
+    "fresh_address",
+    "put_ics",
+    "running_fake",
+    "settings_of",
+]

@@ -130,7 +130,7 @@ class EwsMailbox:
         until = time.monotonic() + timeout_s
         if self._listener is None:
             line = self._connected()
-            self._listener = Listener(line, self._folder_id, opened=self._stream_opened, came=self._something_came)
+            self._listener = Listener(line, self._folder_id, changed=self._stream_changed, came=self._something_came)
         poll_at = time.monotonic() + self._poll_s
         while True:
             with self._news:
@@ -249,7 +249,7 @@ class EwsMailbox:
         received = moment(told) if told != "" else datetime.now(UTC)
         return Raw(Locator(self.name, self.folder, key), received, octets[:limit], size_bytes)
 
-    def _stream_opened(self) -> None:
+    def _stream_changed(self) -> None:
         with self._news:
             self._look = True
             self._news.notify_all()

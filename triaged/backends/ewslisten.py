@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -30,15 +31,21 @@ EVENTS = ("NewMailEvent", "CreatedEvent", "MovedEvent", "CopiedEvent")
 CLOSING_S = 2.0
 """Seconds that closing waits for the thread."""
 
+_BROKE = (
+    TriagedError, ews.EWSError, requests.RequestException, urllib3.exceptions.HTTPError, etree.LxmlError,
+    ValueError, AttributeError, LookupError, TypeError, OSError,
+)  # fmt: skip
+"""What a stream ends with that is refused, cut (also by `close`) or makes no sense."""
+
 log = logging.getLogger(__name__)
 
 
 class Listener:
-    """A thread that keeps a stream open. opened: called when one was, `came` when it tells of something."""
+    """A thread that keeps a stream open. changed: called when one was opened or ended; came: when it tells of mail."""
 
-    def __init__(self, line: EwsLine, folder: str, *, opened: Callable[[], None], came: Callable[[], None]) -> None:
+    def __init__(self, line: EwsLine, folder: str, *, changed: Callable[[], None], came: Callable[[], None]) -> None:
         self._line, self._folder = line, folder
-        self._opened, self._came = opened, came
+        self._changed, self._came = changed, came
         self._closed = threading.Event()
         self._stream: _Stream | None = None
         self.is_open = False
@@ -57,19 +64,34 @@ class Listener:
         again_s = FIRST_AGAIN_S
         while not self._closed.is_set():
             try:
-                heard = self._listen(self._subscribe())
+                heard = self._listen_once()
             except LoginRefused as error:  # the next look raises it too; trying again here would lock the account out
                 log.info("unheard error=%s", error)
                 return
-            except (TriagedError, ews.EWSError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                log.info("unheard error=%s", error)
+            except _BROKE as error:
+                log.info("unheard error=%r", error)
                 heard = False
-            except (ValueError, AttributeError, LookupError, TypeError, OSError, etree.LxmlError) as error:
-                log.info("unheard error=%r", error)  # an answer that is none, or a stream cut by `close`
-                heard = False
-            self.is_open = False
-            again_s = FIRST_AGAIN_S if heard else min(2 * again_s, LONGEST_AGAIN_S)
             self._closed.wait(0 if heard else again_s)
+            again_s = FIRST_AGAIN_S if heard else min(2 * again_s, LONGEST_AGAIN_S)
+
+    def _listen_once(self) -> bool:
+        """From a subscription to its end; whether the stream ended as it should, and not at once."""
+        subscription = self._subscribe()
+        started = time.monotonic()
+        try:
+            is_whole = self._listen(subscription)
+        except LoginRefused:
+            raise
+        except _BROKE as error:
+            log.info("unheard error=%r", error)
+            is_whole = False
+        try:
+            self._line.one(M.Unsubscribe(M.SubscriptionId(subscription)), "end a subscription")
+        except LoginRefused:
+            raise
+        except TriagedError:  # it ends by itself after half an hour
+            pass
+        return is_whole and time.monotonic() - started > FIRST_AGAIN_S
 
     def _subscribe(self) -> str:
         request = M.Subscribe(
@@ -80,28 +102,27 @@ class Listener:
         subscription = text_of(self._line.one(request, "be told of new mail"), "m:SubscriptionId")
         if subscription == "":
             raise Permanent(f"{self._line.host}: gives no subscription")
-        self._opened()  # what came until now is not told by the stream
+        self._changed()  # what came until now is not told by the stream
         return subscription
 
     def _listen(self, subscription: str) -> bool:
         """Whether the stream ended as it should."""
-        self._stream = _Stream(self._line, self._told)
+        stream = self._stream = _Stream(self._line, self._told)
         try:
-            for _ in self._stream.call([subscription], STREAM_MINUTES):
+            for _ in stream.call([subscription], STREAM_MINUTES):
                 if self._closed.is_set():
                     break
         finally:
-            stream, self._stream = self._stream, None
-            is_whole = bool(stream.connection_status == stream.CLOSED)
+            self._stream = None
+            self.is_open = False
+            self._changed()
             stream.end()
-            with suppress(TriagedError):
-                self._line.one(M.Unsubscribe(M.SubscriptionId(subscription)), "end a subscription")
-        return is_whole
+        return bool(stream.connection_status == stream.CLOSED)
 
     def _told(self, has_events: bool) -> None:
         if not self.is_open:
             self.is_open = True
-            self._opened()
+            self._changed()
         if has_events:
             self._came()
 
