@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.doubles.calendar import MemoryCalendar
 from tests.servers.certificates import Authority
 from tests.servers.dovecot import free_ports
-from tests.servers.ews import EwsFake
 from tests.servers.radicale import Radicale, radicale
 from triaged.backends.caldav import CaldavCalendar
 from triaged.backends.ical import unfold
@@ -26,6 +26,9 @@ from triaged.calls.invitations import event, slot_of
 from triaged.errors import Gone, LoginRefused, Permanent, Transient
 from triaged.model import Address, Interval
 from triaged.ports import Calendar
+
+if TYPE_CHECKING:
+    from tests.servers.ews import EwsFake
 
 ZONE = "Europe/Berlin"
 START = datetime(2026, 11, 23, tzinfo=UTC)

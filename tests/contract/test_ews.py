@@ -133,6 +133,25 @@ def test_a_listener_does_not_repeat_a_password_that_has_ended(fake: EwsFake, mai
         list(mailbox.list_after(None))
 
 
+def test_ntlm(fake: EwsFake, settings: EwsSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "users").write_text("FIRM:desk:geheim\n")
+    monkeypatch.setenv("NTLM_USER_FILE", str(tmp_path / "users"))
+    fake.ntlm_users = True
+    mails = fill(fake, 3)
+    good = replace(settings, auth="ntlm", user="FIRM\\desk", password="geheim")
+    mailbox = EwsMailbox("desk", "INBOX", good, max_message_bytes=2_000)
+    assert [raw.octets for raw in mailbox.fetch(keys_after(mailbox, None))] == mails
+    assert waited(mailbox, 0.6) > 0.55
+    assert "GetStreamingEvents" in fake.operations
+    mailbox.close()
+    EwsMailer(good).send(outgoing(), nothing)
+    assert (len(fake.sent), fake.refused_logins) == (1, 0)
+    for number, use in enumerate(uses(replace(good, password="wörng")), 1):
+        with pytest.raises(LoginRefused):
+            use()
+        assert fake.refused_logins == number
+
+
 class Tokens:
     """Gives the tokens in turn, the next one when one was refused."""
 
@@ -725,6 +744,17 @@ def test_half_a_year_is_asked_for_in_pieces(fake: EwsFake, calendar: EwsCalendar
         fake.put_event(Event(str(month), "x", at - HOUR, at + HOUR))
     assert len(calendar.busy(NOON, NOON + timedelta(days=200))) == 3
     assert fake.operations.count("GetUserAvailability") == 7
+
+
+def test_an_answer_that_is_cut_short_is_not_free(fake: EwsFake, calendar: EwsCalendar) -> None:
+    """With the right Content-Length, as a proxy may make it; exchangelib's parser would make a whole of it."""
+    fake.put_event(Event("x", "x", NOON, NOON + HOUR))
+    calendar.busy(NOON, NOON + HOUR)
+    answer = fake.answers_given[-1]
+    at = answer.index(b"<t:CalendarEvent>")
+    fake.garble["GetUserAvailability"] = answer[:at]
+    with pytest.raises(Lost, match="cut short"):
+        calendar.busy(NOON, NOON + HOUR)
 
 
 def test_the_time_zones_of_the_server_are_not_asked_for(fake: EwsFake, calendar: EwsCalendar) -> None:

@@ -1,6 +1,7 @@
 """A fake of Exchange's web services: one mailbox in memory behind real HTTPS, every message checked by the schema.
 
-A fake because no Exchange server can be had here. It speaks basic and bearer authentication; NTLM is not spoken.
+A fake because no Exchange server can be had here. It speaks basic, bearer and NTLM authentication (by pyspnego, which
+exchangelib needs); NTLM anew for each request, where Exchange keeps it for a connection.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import spnego
 from lxml import etree
 
 from tests.servers.certificates import Authority
@@ -91,6 +93,10 @@ class EwsFake:
         self.invitations: list[tuple[str, str, str]] = []
         """What went to attendees: `invite`, `update` or `cancel`, to whom, the subject."""
         self.operations: list[str] = []
+        self.answers_given: list[bytes] = []
+        self.ntlm_users = False
+        """Whether NTLM is offered; the users are in the file that the environment's NTLM_USER_FILE names."""
+        self._acceptors: dict[int, spnego.ContextProxy] = {}
         self.refused_logins = 0
         self.violations: list[str] = []
         self.folders: dict[str, Folder] = {}
@@ -193,6 +199,7 @@ class EwsFake:
             body = self._messages(operation, asked)
         answer = ENVELOPE.format(types=TYPES, body=etree.tostring(body, encoding="unicode")).encode()
         self.violations += [f"response: {each}" for each in violations(answer)]
+        self.answers_given.append(answer)
         return Response(200, self.garble.get(operation, answer), {"Content-Type": "text/xml; charset=utf-8"})
 
     def _authentication(self, request: Request) -> Response | None:
@@ -201,8 +208,26 @@ class EwsFake:
             return None
         if kind == "Bearer" and value in self.tokens:
             return None
-        self.refused_logins += 1
-        return Response(401, b"", {"WWW-Authenticate": 'Basic realm="fake"'})
+        if kind == "NTLM":
+            return self._ntlm(request.port, base64.b64decode(value))
+        if kind != "":
+            self.refused_logins += 1
+        return Response(401, b"", {"WWW-Authenticate": "NTLM" if self.ntlm_users else 'Basic realm="fake"'})
+
+    def _ntlm(self, connection: int, token: bytes) -> Response | None:
+        """NEGOTIATE is answered by a challenge, AUTHENTICATE by nothing or a refusal (MS-NLMP 2.2.1)."""
+        is_first = token[8] == 1
+        if is_first:
+            options = spnego.NegotiateOptions.use_ntlm
+            self._acceptors[connection] = spnego.server(protocol="ntlm", options=options)
+        try:
+            challenge = self._acceptors[connection].step(token)
+        except spnego.exceptions.SpnegoError:
+            self.refused_logins += 1
+            return Response(401, b"", {"WWW-Authenticate": "NTLM"})
+        if not is_first:
+            return None
+        return Response(401, b"", {"WWW-Authenticate": f"NTLM {base64.b64encode(challenge or b'').decode()}"})
 
     def _fault(self, refused: Refused) -> Response:
         more = ""

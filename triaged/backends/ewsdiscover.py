@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
 from lxml import etree
 
@@ -14,6 +16,7 @@ OUTLOOK = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responsesc
 REDIRECTS = 3
 """Answers that may point elsewhere before one must tell."""
 LIMIT_BYTES = 1024 * 1024
+_TAKEN = (200, 301, 302, 307)
 _ASK = """<?xml version="1.0" encoding="utf-8"?>
 <Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"><Request>\
 <EMailAddress>{}</EMailAddress><AcceptableResponseSchema>{}</AcceptableResponseSchema></Request></Autodiscover>"""
@@ -22,8 +25,9 @@ _ASK = """<?xml version="1.0" encoding="utf-8"?>
 def endpoint_of(settings: EwsSettings) -> str:
     """The address that is configured, or the one that the mailbox's domain tells.
 
-    Asked are `DOMAIN` and `autodiscover.DOMAIN` over HTTPS, with credentials, and what they point to below the same
-    domain; nobody is asked by HTTP or DNS, where an answer may be anybody's. Raises: Permanent (Exchange Online;
+    Asked are `autodiscover.DOMAIN` and `DOMAIN` over HTTPS, and what they point to below the same domain; nobody is
+    asked by HTTP or for DNS records, where an answer may be anybody's. Credentials are told to who asks for them
+    (401), not to a firm's web pages. Raises: Permanent (Exchange Online;
     nothing found: configure the address), Transient (a server could not be asked), LoginRefused.
     """
     if settings.endpoint != "":
@@ -32,6 +36,10 @@ def endpoint_of(settings: EwsSettings) -> str:
     refuse_cloud(f"https://{domain}/")
     passing: Transient | None = None
     for host in (f"autodiscover.{domain}", domain):
+        try:
+            refuse_cloud(f"https://{_real_name(host)}/")
+        except Permanent as error:
+            raise Permanent(f"{host}: is a name for {error}") from error
         try:
             return _told_by(settings, f"https://{host}/autodiscover/autodiscover.xml", domain)
         except LoginRefused:
@@ -71,21 +79,29 @@ def _told_by(settings: EwsSettings, url: str, domain: str) -> str:
     raise Permanent(f"{url}: tells of no EWS")
 
 
-def _ask(settings: EwsSettings, url: str) -> Answer:
-    web = Web(
-        urlsplit(url).hostname or url,
-        ca_file=settings.ca_file,
-        timeout_s=settings.timeout_s,
-        auth=credentials_of(settings),
-    )
+def _real_name(host: str) -> str:
+    """What a host is called behind its aliases (CNAME); itself where that cannot be told."""
     try:
-        body = _ASK.format(settings.address.replace("&", "&amp;").replace("<", "&lt;"), OUTLOOK).encode()
-        headers = {"Content-Type": "text/xml; charset=utf-8"}
-        return web.request(
-            "POST", url, accept=(200, 301, 302, 307), data=body, headers=headers, limit_bytes=LIMIT_BYTES
-        )
-    finally:
-        web.close()
+        found = socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
+    except OSError:
+        return host
+    return next((name for *_, name, _ in found if name != ""), host)
+
+
+def _ask(settings: EwsSettings, url: str) -> Answer:
+    body = _ASK.format(escape(settings.address), OUTLOOK).encode()
+    headers = {"Content-Type": "text/xml; charset=utf-8"}
+    for auth, accept in ((None, (401, *_TAKEN)), (credentials_of(settings), _TAKEN)):
+        web = Web(urlsplit(url).hostname or url, ca_file=settings.ca_file, timeout_s=settings.timeout_s, auth=auth)
+        try:
+            answer = web.request(
+                "POST", url, accept=accept, data=body, headers=headers, limit_bytes=LIMIT_BYTES, cut=True
+            )
+        finally:
+            web.close()
+        if answer.status != 401:
+            break
+    return answer
 
 
 def _below(url: str, domain: str) -> str:

@@ -85,8 +85,11 @@ def read_event(ics: bytes) -> Event:
 
 
 def event_of(item: etree._Element) -> Event:
-    """What stands in the calendar. Raises: ValueError (no start or end)."""
-    slot = Interval(moment(text_of(item, "t:Start")), moment(text_of(item, "t:End")))
+    """What stands in the calendar. Raises: Permanent (no start or end)."""
+    try:
+        slot = Interval(moment(text_of(item, "t:Start")), moment(text_of(item, "t:End")))
+    except ValueError as error:
+        raise Permanent(f"the event in the calendar has no time that can be read: {error}") from error
     texts = [text_of(item, path) for path in ("t:Subject", "t:Body", "t:Location")]
     return Event(slot, texts[0], texts[1].replace("\r\n", "\n"), texts[2])
 
@@ -102,7 +105,7 @@ def attendees(item: etree._Element) -> dict[str, tuple[str, str]]:
 
 
 def ics_of(item: etree._Element, uid: str, now: datetime) -> bytes:
-    """A VCALENDAR with one VEVENT under that UID, times in UTC. Raises: ValueError (no start or end)."""
+    """A VCALENDAR with one VEVENT under that UID, times in UTC. Raises: Permanent (no start or end)."""
     event = event_of(item)
     entry = icalendar.Event()
     entry.add("uid", uid)

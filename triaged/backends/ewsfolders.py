@@ -215,8 +215,8 @@ def survey(line: EwsLine, since: datetime, *, watched: str) -> Iterator[Surveyed
             continue
         for start in range(0, len(keys), AT_ONCE):
             for key, item in _heads(line, keys[start : start + AT_ONCE]).items():
-                date = moment(text_of(item, "t:DateTimeReceived"))
-                if date >= since:
+                told = text_of(item, "t:DateTimeReceived")
+                if told != "" and (date := moment(told)) >= since:
                     is_sent = folder.key == aside["sentitems"]
                     yield surveyed(_head(item), folder=shown, key=key, date=date, is_sent_folder=is_sent)
 

@@ -37,7 +37,7 @@ CONNECTIONS = 4
 STREAM_SILENCE_S = 120.0
 """Seconds without a sign of life after which a stream is dead; Exchange sends one every 45 s."""
 
-CLOUD = ("outlook.office365.com", "outlook.office.com", "office365.com", "outlook.com")
+CLOUD = ("outlook.com", "office.com", "office365.com")
 """Hosts, with all below them, of Exchange Online."""
 
 _BROKEN = (ValueError, LookupError, TypeError, AttributeError, etree.LxmlError)
@@ -157,7 +157,7 @@ class _Session:
 
     @property
     def cookies(self) -> list[Any]:
-        """None: which server keeps our subscription is its own business, and the poll backs it."""
+        """None: a load balancer finds the server that keeps our subscription by X-AnchorMailbox."""
         return []
 
     def get_adapter(self, url: str) -> None:
@@ -203,6 +203,9 @@ class _Session:
             raise Transient(f"{self._where}: is busy ({answer.status})", retry_after_s=wait_s)
         if answer.status == 500 and b"Envelope" not in answer.body[:2_000]:
             raise Lost(f"{self._where}: the server has failed (500)")
+        if not answer.body.rstrip().endswith(b"Envelope>"):
+            # exchangelib's parser makes a whole of what was cut short, and what is missing may be busy.
+            raise Lost(f"{self._where}: the answer is no EWS answer, or cut short; is the address that of EWS?")
         if answer.status == 200:
             self._gate.went_well()
         response = requests.Response()

@@ -9,6 +9,8 @@ from functools import partial
 
 from lxml import etree
 
+from triaged.backends.web import Lost
+
 TYPES = "http://schemas.microsoft.com/exchange/services/2006/types"
 MESSAGES = "http://schemas.microsoft.com/exchange/services/2006/messages"
 NSMAP = {"t": TYPES, "m": MESSAGES}
@@ -37,7 +39,7 @@ class Namespace:
     def _make(self, tag: str, *content: etree._Element | str, **attributes: str) -> etree._Element:
         made = etree.Element(self.name(tag), nsmap=NSMAP)
         for name, value in attributes.items():
-            made.set(name, value)
+            made.set(name, _NO_XML.sub(" ", value))
         for each in content:
             if isinstance(each, str):
                 made.text = _NO_XML.sub(" ", each)
@@ -77,15 +79,15 @@ def each_of(parent: etree._Element, path: str) -> list[etree._Element]:
 
 
 def id_of(element: etree._Element) -> str:
-    """The Id of the first ItemId or FolderId in it. Raises: ValueError (none)."""
+    """The Id of the first ItemId or FolderId in it. Raises: Lost (none)."""
     for each in element.iter(T.name("ItemId"), T.name("FolderId")):
         return str(each.get("Id", ""))
-    raise ValueError(f"no id in {etree.QName(element).localname}")
+    raise Lost(f"the Exchange server's answer makes no sense: no id in {etree.QName(element).localname}")
 
 
 def known_id(item: etree._Element) -> etree._Element:
     """The ItemId of an item, with the ChangeKey that tells in which state it was read."""
-    read = next(item.iter(T.name("ItemId")))
+    read = next(item.iter(T.name("ItemId")), T.ItemId(Id=id_of(item)))
     given = {name: str(read.get(name)) for name in ("Id", "ChangeKey") if read.get(name) is not None}
     made: etree._Element = T.ItemId(**given)
     return made

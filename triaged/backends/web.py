@@ -121,11 +121,6 @@ class Web:
                     raise _refusal(answer, self._where, {})
             return answer
 
-    @property
-    def cookies(self) -> Mapping[str, str]:
-        """What the server set on these connections."""
-        return self._session.cookies.get_dict()
-
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
