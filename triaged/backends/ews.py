@@ -147,7 +147,7 @@ class EwsMailbox:
                 if left_s <= 0 and not is_open:
                     self._poll_s = min(2 * self._poll_s, LONGEST_POLL_S)
                 return
-            if look and self._state != "" and len(self._changes(self._connected(), self._state, 1).keys) > 0:
+            if look and self._state != "" and self._has_news():
                 return
 
     def wake(self) -> None:
@@ -232,6 +232,12 @@ class EwsMailbox:
         if isinstance(item, TriagedError):
             raise item
         return item
+
+    def _has_news(self) -> bool:
+        try:
+            return len(self._changes(self._connected(), self._state, 1).keys) > 0
+        except Gone:  # listing says what has become of the folder
+            return True
 
     def _octets(self, line: EwsLine, group: Sequence[str], sizes: dict[str, int]) -> dict[str, bytes]:
         whole = [key for key in group if sizes[key] <= self._max_message_bytes]

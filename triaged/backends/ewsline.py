@@ -63,6 +63,7 @@ _MAY_PASS = (
     ews.ErrorNotEnoughMemory,
     ews.ErrorTooManyObjectsOpened,
     ews.ErrorQuotaExceeded,
+    ews.ErrorStaleObject,
 )
 _GONE = (ews.ErrorItemNotFound, ews.ErrorFolderNotFound, ews.ErrorSyncFolderNotFound, ews.ErrorInvalidIdMalformed)
 
