@@ -1,4 +1,4 @@
-"""One suite for `ports.Calendar`, run by the folder of files, CalDAV on a real Radicale, and the double in memory."""
+"""One suite for `ports.Calendar`: the folder of files, CalDAV on a real Radicale, EWS, and the double in memory."""
 
 from __future__ import annotations
 
@@ -10,19 +10,25 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.doubles.calendar import MemoryCalendar
+from tests.servers.certificates import Authority
 from tests.servers.dovecot import free_ports
 from tests.servers.radicale import Radicale, radicale
 from triaged.backends.caldav import CaldavCalendar
+from triaged.backends.ical import unfold
 from triaged.backends.vdir import VdirCalendar
 from triaged.backends.web import Lost
 from triaged.calls.invitations import event, slot_of
 from triaged.errors import Gone, LoginRefused, Permanent, Transient
 from triaged.model import Address, Interval
 from triaged.ports import Calendar
+
+if TYPE_CHECKING:
+    from tests.servers.ews import EwsFake
 
 ZONE = "Europe/Berlin"
 START = datetime(2026, 11, 23, tzinfo=UTC)
@@ -61,6 +67,10 @@ class Case:
 
     calendar: Calendar
     put: Callable[[str, bytes], None]
+    told: Callable[[], list[tuple[str, str, str]]] = list
+    """Where the server invites: what it told attendees so far (`invite`, `update`, `cancel`; whom; the subject)."""
+    answer: Callable[[str, str, str], None] = lambda uid, address, answer: None
+    """Where the server invites: take in an attendee's answer, by its PARTSTAT."""
 
 
 @pytest.fixture(scope="session")
@@ -76,19 +86,45 @@ def caldav(server: Radicale, url: str, **changes: object) -> CaldavCalendar:
     return CaldavCalendar(url, **(options | changes))  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=["memory", "vdir", "caldav"])
+HOLDING_ICS = ["memory", "vdir", "caldav"]
+"""In which octets lie as they are, so also some that cannot be read; other servers hold only what they understood."""
+INVITING = ["ews"]
+"""Which send invitations themselves."""
+
+
+@pytest.fixture(params=[*HOLDING_ICS, *INVITING])
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     if request.param == "memory":
         double = MemoryCalendar(ZONE)
         yield Case(double, double.objects.__setitem__)
     elif request.param == "vdir":
         yield Case(VdirCalendar(tmp_path, ZONE), lambda name, octets: put_file(tmp_path / name, octets))
+    elif request.param == "ews":
+        pytest.importorskip("exchangelib")
+        from tests.contract.ews_sites import fresh_address, running_fake
+
+        authority = request.getfixturevalue("authority")
+        with running_fake(authority, fresh_address()) as fake:
+            yield from ews_case(fake, authority)
     else:
         server = request.getfixturevalue("server")
         url = server.make_calendar(tmp_path.name)
         calendar = caldav(server, url)
         yield Case(calendar, lambda name, octets: server.put(url + name, octets))
         calendar.close()
+
+
+def ews_case(fake: EwsFake, authority: Authority) -> Iterator[Case]:
+    from tests.contract.ews_sites import ANSWERS, EwsCalendar, put_ics, settings_of
+
+    calendar = EwsCalendar(settings_of(fake, authority), timezone=ZONE)
+    yield Case(
+        calendar,
+        lambda name, octets: put_ics(fake, octets, ZONE),
+        told=lambda: list(fake.invitations),
+        answer=lambda uid, address, answer: fake.answers(uid, address, ANSWERS[answer]),
+    )
+    calendar.close()
 
 
 def put_file(path: Path, octets: bytes) -> None:
@@ -183,6 +219,7 @@ UNREADABLE = {
 }
 
 
+@pytest.mark.parametrize("case", HOLDING_ICS, indirect=True)
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_what_cannot_be_read_is_never_free(case: Case, name: str) -> None:
     case.put("a.ics", theirs(*UNREADABLE[name]))
@@ -260,6 +297,83 @@ def test_one_under_another_name_is_written_anew_and_taken_out(case: Case) -> Non
     assert case.calendar.busy(START, END) == (slot,)
     assert case.calendar.remove("call-1") is True
     assert case.calendar.busy(START, END) == ()
+
+
+ANNA = Address("anna@acme.example", "Anna")
+
+
+inviting_only = pytest.mark.parametrize("case", INVITING, indirect=True)
+
+
+@pytest.fixture
+def inviting(case: Case) -> Case:
+    """With one event in it, about which nobody has been told."""
+    assert case.calendar.invites
+    case.calendar.add("call-1", ours("call-1", Interval(at(24, 9), at(24, 10))))
+    assert case.told() == [], "writing an event tells nobody"
+    return case
+
+
+def answered(case: Case, uid: str) -> str:
+    """PARTSTAT of the one attendee, `""` while nobody is invited."""
+    found = case.calendar.find(uid)
+    assert found is not None
+    lines = [line for line in unfold(found).decode().splitlines() if line.startswith("ATTENDEE")]
+    assert all("mailto:anna@acme.example" in line.lower() for line in lines)
+    return lines[0].split("PARTSTAT=")[1].split(";")[0].split(":")[0] if lines else ""
+
+
+@inviting_only
+def test_who_is_invited_gets_one_invitation(inviting: Case) -> None:
+    assert answered(inviting, "call-1") == ""
+    for _ in range(3):
+        inviting.calendar.invite("call-1", ANNA)
+    assert inviting.told() == [("invite", "anna@acme.example", "Call: T-7K3M9QX")]
+    assert answered(inviting, "call-1") == "NEEDS-ACTION"
+
+
+@inviting_only
+def test_nobody_is_invited_to_what_is_not_there(inviting: Case) -> None:
+    with pytest.raises(Gone):
+        inviting.calendar.invite("call-2", ANNA)
+    assert inviting.told() == []
+
+
+@inviting_only
+@pytest.mark.parametrize("answer", ["ACCEPTED", "DECLINED", "TENTATIVE"])
+def test_what_was_answered_is_told(inviting: Case, answer: str) -> None:
+    inviting.calendar.invite("call-1", ANNA)
+    inviting.answer("call-1", "anna@acme.example", answer)
+    assert answered(inviting, "call-1") == answer
+    inviting.calendar.invite("call-1", ANNA)
+    assert answered(inviting, "call-1") == answer
+    assert len(inviting.told()) == 1
+
+
+@inviting_only
+def test_those_invited_are_told_of_a_change_once(inviting: Case) -> None:
+    inviting.calendar.invite("call-1", ANNA)
+    later = Interval(at(25, 9), at(25, 10))
+    for _ in range(2):
+        assert inviting.calendar.replace("call-1", ours("call-1", later)) is True
+    assert [(what, who) for what, who, _ in inviting.told()[1:]] == [("update", "anna@acme.example")]
+    assert answered(inviting, "call-1") != "", "who was invited stays so"
+    assert inviting.calendar.busy(START, END) == (later,)
+
+
+@inviting_only
+def test_those_invited_are_told_that_it_is_off(inviting: Case) -> None:
+    inviting.calendar.invite("call-1", ANNA)
+    assert inviting.calendar.remove("call-1") is True
+    assert inviting.calendar.remove("call-1") is False
+    assert [(what, who) for what, who, _ in inviting.told()[1:]] == [("cancel", "anna@acme.example")]
+
+
+@inviting_only
+def test_changing_and_taking_out_what_nobody_is_invited_to_tells_nobody(inviting: Case) -> None:
+    inviting.calendar.replace("call-1", ours("call-1", Interval(at(25, 9), at(25, 10))))
+    inviting.calendar.remove("call-1")
+    assert inviting.told() == []
 
 
 def test_closing_twice_does_nothing(case: Case) -> None:

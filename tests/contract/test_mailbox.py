@@ -1,4 +1,4 @@
-"""One suite for every Mailbox: the memory double, a Maildir, and IMAP on a real Dovecot."""
+"""One suite for every Mailbox: the memory double, a Maildir, IMAP on a real Dovecot, and EWS on our fake of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from imapclient import IMAPClient
 
 from tests.doubles.mailbox import MemoryMailbox
+from tests.servers.certificates import Authority
 from tests.servers.dovecot import Dovecot
 from triaged.backends.imap import ImapMailbox
 from triaged.backends.maildir import MaildirMailbox
@@ -188,13 +189,20 @@ class ImapSite:
         pass
 
 
-@pytest.fixture(params=["memory", "maildir", "imap"])
+@pytest.fixture(params=["memory", "maildir", "imap", "ews"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param == "imap":
         server: Dovecot = request.getfixturevalue("dovecot")
         with server.client() as reader:
             found: Site = ImapSite(server, reader)
             yield from opened(found)
+    elif request.param == "ews":
+        pytest.importorskip("exchangelib")
+        from tests.contract.ews_sites import EwsSite, fresh_address, running_fake, settings_of
+
+        authority: Authority = request.getfixturevalue("authority")
+        with running_fake(authority, fresh_address()) as fake:
+            yield from opened(EwsSite(fake, settings_of(fake, authority), limit=LIMIT))
     else:
         found = MemorySite() if request.param == "memory" else MaildirSite(tmp_path / "desk")
         yield from opened(found)

@@ -1,4 +1,4 @@
-"""One suite for every Mailer: the memory double, a Maildir, and SMTP to a real server; then what only one can do."""
+"""One suite for every Mailer: the memory double, a Maildir, SMTP to a real server, EWS; then what only one can do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.doubles.crossing import Crossing, nothing
 from tests.doubles.mailer import MemoryMailer
-from tests.servers.certificates import Certificate
+from tests.servers.certificates import Authority, Certificate
 from tests.servers.dovecot import Dovecot
 from tests.servers.scripted import Line, ScriptedServer, scripted_server
 from tests.servers.smtp import SmtpServer, running_smtp_server
@@ -37,7 +37,7 @@ DOTTED = b".\r\n..\r\n.hidden\r\nwords\r\n. \r\n\r\n.\r\nend\r\n"
 
 
 class Site:
-    """A mailer under test and what arrived."""
+    """A mailer under test and what arrived: where it can be seen, or what tells it."""
 
     def __init__(self, mailer: Mailer, arrived: object, *, twice: int) -> None:
         self.mailer = mailer
@@ -50,13 +50,25 @@ class Site:
             return [taken.octets for taken in self._arrived.mails]
         if isinstance(self._arrived, MemoryMailer):
             return [mail.octets for mail in self._arrived.sent]
+        if callable(self._arrived):
+            return list(self._arrived())
         assert isinstance(self._arrived, Path)
         files = (self._arrived / "new").iterdir()
         return [path.read_bytes() for path in sorted(files, key=lambda path: path.stat().st_mtime_ns)]
 
 
-@pytest.fixture(params=["memory", "maildir", "smtp"])
+@pytest.fixture(params=["memory", "maildir", "smtp", "ews"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    if request.param == "ews":
+        pytest.importorskip("exchangelib")
+        from tests.contract.ews_sites import EwsMailer, fresh_address, running_fake, settings_of
+
+        authority: Authority = request.getfixturevalue("authority")
+        with running_fake(authority, fresh_address()) as fake:
+            mailer = EwsMailer(settings_of(fake, authority))
+            yield Site(mailer, lambda: fake.sent, twice=2)
+            mailer.close()
+        return
     if request.param == "smtp":
         server: SmtpServer = request.getfixturevalue("smtp_server")
         found = Site(SmtpMailer(server.settings(), sent=None), server, twice=2)

@@ -36,6 +36,8 @@ class Request:
     """Names in lower case."""
     body: bytes
     number: int
+    port: int = 0
+    """The client's, which tells its connections apart."""
 
     def asked(self, name: str) -> str:
         """The value of a query option, `""` without it."""
@@ -91,12 +93,12 @@ class HttpsServer:
         """Requests that came while their mailbox was told to wait."""
         self.url = ""
 
-    def handle(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Response | None:
+    def handle(self, method: str, target: str, headers: dict[str, str], body: bytes, port: int = 0) -> Response | None:
         """The answer, or None when the connection is to break."""
         split = urlsplit(target)
         query = tuple(parse_qsl(split.query, keep_blank_values=True))
         with self._lock:
-            request = Request(method, unquote(split.path), query, headers, body, len(self.requests))
+            request = Request(method, unquote(split.path), query, headers, body, len(self.requests), port)
             self.requests.append(request)
             mailbox = self._mailbox_of(request)
             if mailbox:
@@ -148,7 +150,7 @@ def running(server: HttpsServer, authority: Authority) -> Iterator[HttpsServer]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            response = server.handle(self.command, self.path, headers, body)
+            response = server.handle(self.command, self.path, headers, body, self.client_address[1])
             if response is None:
                 self.close_connection = True
                 with suppress(OSError):

@@ -7,7 +7,8 @@ server and nowhere else.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -91,14 +92,39 @@ class Web:
         answer is cut off instead of refused. Raises: Transient (with the server's Retry-After), Lost, Permanent, Gone,
         LoginRefused (401).
         """
-        try:
-            with self._session.request(
+        with (
+            self._translated(),
+            self._session.request(
                 method, url, data=data, headers=headers, timeout=self._timeout_s, stream=True, allow_redirects=False
-            ) as answer:
-                if answer.status_code not in accept:
-                    raise _refusal(answer, self._where, sentences or {})
-                body, whole = self._body(answer, limit_bytes or MAX_ANSWER_BYTES, cut=cut)
-                return Answer(answer.status_code, answer.headers, body, whole)
+            ) as answer,
+        ):
+            if answer.status_code not in accept:
+                raise _refusal(answer, self._where, sentences or {})
+            body, whole = self._body(answer, limit_bytes or MAX_ANSWER_BYTES, cut=cut)
+            return Answer(answer.status_code, answer.headers, body, whole)
+
+    def stream(
+        self, method: str, url: str, *, data: bytes, headers: Mapping[str, str], silence_s: float
+    ) -> requests.Response:
+        """The answer (200) to a request, not yet read: one that goes on for minutes. The caller closes it.
+
+        silence_s: seconds after which an answer of which nothing more comes is given up. Raises: as `request`; while it
+        is read, what `requests` raises.
+        """
+        with self._translated():
+            timeouts = (self._timeout_s, silence_s)
+            answer = self._session.request(
+                method, url, data=data, headers=headers, timeout=timeouts, stream=True, allow_redirects=False
+            )
+            if answer.status_code != 200:
+                with answer:
+                    raise _refusal(answer, self._where, {})
+            return answer
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
         except _WRONG_ADDRESS as error:
             raise Permanent(f"{self._where}: is no address: {error}"[:300]) from error
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
