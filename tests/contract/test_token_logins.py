@@ -5,14 +5,11 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -20,9 +17,9 @@ import pytest
 from tests.doubles.crossing import nothing
 from tests.servers import dovecot as dovecot_server
 from tests.servers.certificates import Authority
-from tests.servers.dovecot import Dovecot, running_dovecot
+from tests.servers.dovecot import Dovecot
 from tests.servers.https import HttpsServer, Request, Response, running
-from tests.servers.oauth import Grant, OAuthFake, running_oauth
+from tests.servers.oauth import Grant, OAuthFake, dovecot_that_asks, running_oauth
 from tests.servers.scripted import Line, ScriptedServer, scripted_server
 from tests.servers.smtp import SmtpServer
 from triaged.backends.caldav import CaldavCalendar
@@ -82,23 +79,8 @@ def imap(authority: Authority, fake: OAuthFake) -> Iterator[Dovecot]:
         if os.environ.get("CI") == "true":
             pytest.fail(dovecot_server.NEEDS)
         pytest.skip(dovecot_server.NEEDS)
-    folder = Path(tempfile.mkdtemp(prefix="oauth-"))  # the server reads it as another user
-    try:
-        folder.chmod(0o755)
-        shutil.copy(authority.ca_file, folder / "ca.pem")
-        (folder / "oauth2.conf").write_text(
-            f"introspection_mode = get\nintrospection_url = {fake.url}/introspect?token=\nusername_attribute = email\n"
-            f"active_attribute = active\nactive_value = true\ntls_ca_cert_file = {folder}/ca.pem\n"
-        )
-        for path in folder.iterdir():
-            path.chmod(0o644)
-        passdb = f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2\n  args = {folder}/oauth2.conf\n}}"
-        with running_dovecot(
-            authority=authority, more=f"auth_mechanisms = plain login xoauth2\nauth_cache_size = 0\n{passdb}"
-        ) as server:
-            yield server
-    finally:
-        shutil.rmtree(folder)
+    with dovecot_that_asks(fake, authority) as server:
+        yield server
 
 
 def mailbox(settings: ImapSettings) -> ImapMailbox:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from tests.desk import lay_out_site
 from tests.house.readme_map import ROOT
 from triaged import settings as configuration
+from triaged import signins
 from triaged.accounts.read_csv import COLUMNS
 from triaged.cli import app
 from triaged.config import load_config
@@ -90,7 +91,7 @@ def shown_keys() -> dict[str, set[str]]:
     table = ""
     for line in text_of(ROOT / "config.toml").splitlines():
         plain = re.sub(r"^# (?=\[|[a-z_]+ = )", "", line)
-        if header := re.match(r"\[+([a-z]+)\]", plain):
+        if header := re.match(r"\[+([a-z_]+)\]", plain):
             table = header[1]
         elif key := re.match(r"([a-z-]+(?:_[a-z]+)*) = (.*)", plain):
             found.setdefault(table, set()).add(key[1])
@@ -113,6 +114,7 @@ def test_config_toml_shows_every_key_and_no_other() -> None:
         "alerts": (configuration.Alerts,),
         "health": (configuration.Health,),
         "canary": (configuration.CanaryTable,),
+        "sign_in": (signins.MicrosoftSignIn, signins.GoogleSignIn),
         "mailbox": (configuration.MaildirTable, configuration.ImapTable),
         "outgoing": (configuration.MaildirOutgoing, configuration.SmtpOutgoing),
         "person": (configuration.Person,),
@@ -121,7 +123,11 @@ def test_config_toml_shows_every_key_and_no_other() -> None:
     shown = shown_keys()
     for table, models in tables.items():
         keys = {key for model in models for key in model.model_fields}
-        also = {f"{key.removesuffix('_file')}_credential" for key in keys & {"password_file", "urls_file"}}
+        also = {
+            f"{key.removesuffix('_file')}_credential"
+            for key in keys
+            if f"{key.removesuffix('_file')}_credential" in keys
+        }
         assert shown[table] | also == keys, table
     assert shown["hours"] - {"mon-fri"} == set(configuration.HoursTable.model_fields)
 

@@ -12,12 +12,15 @@ import base64
 import hashlib
 import json
 import secrets
+import shutil
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -26,6 +29,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from tests.servers.certificates import Authority
+from tests.servers.dovecot import Dovecot, running_dovecot
 from tests.servers.https import HttpsServer, Request, Response, running
 
 TENANT = "desk.example"
@@ -398,3 +402,24 @@ def running_oauth(authority: Authority) -> Iterator[OAuthFake]:
     fake = OAuthFake()
     with running(fake.server, authority):
         yield fake
+
+
+@contextmanager
+def dovecot_that_asks(fake: OAuthFake, authority: Authority) -> Iterator[Dovecot]:
+    """A Dovecot that takes tokens (XOAUTH2), and asks the fake about each; and passwords as ever."""
+    folder = Path(tempfile.mkdtemp(prefix="oauth-"))  # the server reads it as another user
+    try:
+        folder.chmod(0o755)
+        shutil.copy(authority.ca_file, folder / "ca.pem")
+        (folder / "oauth2.conf").write_text(
+            f"introspection_mode = get\nintrospection_url = {fake.url}/introspect?token=\nusername_attribute = email\n"
+            f"active_attribute = active\nactive_value = true\ntls_ca_cert_file = {folder}/ca.pem\n"
+        )
+        for path in folder.iterdir():
+            path.chmod(0o644)
+        passdb = f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2\n  args = {folder}/oauth2.conf\n}}"
+        more = f"auth_mechanisms = plain login xoauth2\nauth_cache_size = 0\n{passdb}"
+        with running_dovecot(authority=authority, more=more) as server:
+            yield server
+    finally:
+        shutil.rmtree(folder)

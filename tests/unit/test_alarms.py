@@ -58,6 +58,10 @@ def ends_in(days: float) -> tuple[Certificate, ...]:
     return (Certificate("imap.example:993", NOW + timedelta(days=days)),)
 
 
+def secret_ends_in(days: float) -> tuple[Certificate, ...]:
+    return (Certificate("secret of the sign-in ms", NOW + timedelta(days=days), ours=True),)
+
+
 CRASHED = RunRow(NOW - timedelta(days=1), NOW - timedelta(minutes=1), None)
 STARTED = RunRow(NOW - timedelta(minutes=1), NOW, None)
 
@@ -138,6 +142,31 @@ TABLE: list[tuple[str, dict[str, object], dict[str, object], str, str, int]] = [
         {"certificates": (Certificate("imap.example:993", None, "certificate has expired"),)},
         {"certificates": ()},
         "certificate:imap.example:993",
+        "trouble",
+        4,
+    ),
+    *(
+        (
+            f"secret of ours, {days} days",
+            {"certificates": secret_ends_in(days)},
+            {"certificates": secret_ends_in(14.1)},
+            "secret:secret of the sign-in ms",
+            severity,
+            step,
+        )
+        for days, severity, step in (
+            (13.9, "warning", 1),
+            (6.9, "warning", 2),
+            (0.9, "warning", 3),
+            (0, "trouble", 4),
+            (-300, "trouble", 4),
+        )
+    ),
+    (
+        "secret of ours that cannot be used",
+        {"certificates": (Certificate("certificate of the sign-in ms", None, "no PEM", ours=True),)},
+        {"certificates": ()},
+        "secret:certificate of the sign-in ms",
         "trouble",
         4,
     ),

@@ -22,6 +22,17 @@ team = "Client Desk"
 timezone = "Europe/Berlin"
 mon-fri = "09:00-17:30"
 
+[[sign_in]]
+name = "microsoft"
+kind = "microsoft"
+tenant = "desk.example"
+client_id = "app-1"
+
+[[sign_in]]
+name = "service"
+kind = "google"
+service_account_file = "secret"
+
 [[mailbox]]
 name = "desk"
 kind = "imap"
@@ -91,6 +102,20 @@ def test_the_example_is_right(tmp_path: Path) -> None:
     assert isinstance(config.person[0].calendar, CaldavTable)
     assert config.state_dir == tmp_path / "state"
     assert problems(tmp_path, GOOD) == []
+
+
+def test_a_sign_in_stands_where_a_password_stood(tmp_path: Path) -> None:
+    text = GOOD.replace('password_file = "secret"\nca_file', 'sign_in = "microsoft"\nca_file')
+    text = text.replace('user = "lena"\npassword_file = "secret"', 'user = "lena@example.test"\nsign_in = "service"')
+    assert problems(tmp_path, text) == []
+    config = read(tmp_path, text)
+    desk, _ = config.mailbox
+    assert isinstance(desk, ImapTable)
+    assert (desk.sign_in, desk.password(config.base)) == ("microsoft", "")
+    microsoft, service = config.sign_in
+    assert (microsoft.is_app, service.is_app) == (False, True)
+    assert service.secret_path("service_account", config.base) == tmp_path / "secret"
+    assert microsoft.secret_path("secret", config.base) is None
 
 
 def test_the_shipped_file_says_the_defaults() -> None:
@@ -214,7 +239,7 @@ WRONG = [
         'user = "lena"\npassword_file = "secret"',
         'user = "lena"',
         "[person.calendar]",
-        "person.calendar: user needs a password_file or a password_credential",
+        "person.calendar: user needs a password_file, a password_credential or a sign_in",
     ),
     (
         "unreadable secret",
@@ -307,6 +332,160 @@ WRONG = [
         'keep_sent_in = "second"',
         "keep_sent_in",
         "there is no IMAP mailbox called 'second'",
+    ),
+    (
+        "unknown sign-in",
+        'password_file = "secret"\nca_file',
+        'sign_in = "microsft"\nca_file',
+        "microsft",
+        "there is no [[sign_in]] called 'microsft'; did you mean 'microsoft'?",
+    ),
+    (
+        "password and sign-in",
+        'password_file = "secret"\nca_file',
+        'password_file = "secret"\nsign_in = "microsoft"\nca_file',
+        '[[mailbox]]\nname = "desk"',
+        "mailbox: give a password or a sign_in, not both",
+    ),
+    (
+        "sign-in without a user",
+        'user = "desk"\npassword_file = "secret"\nca_file',
+        'sign_in = "microsoft"\nca_file',
+        '[[mailbox]]\nname = "desk"',
+        "mailbox: sign_in needs user too: the address of the mailbox",
+    ),
+    (
+        "Microsoft without CalDAV",
+        'user = "lena"\npassword_file = "secret"',
+        'sign_in = "microsoft"',
+        'sign_in = "microsoft"',
+        "Microsoft has no CalDAV; this sign_in cannot open the calendar",
+    ),
+    (
+        "service account for nobody",
+        'user = "lena"\npassword_file = "secret"',
+        'sign_in = "service"',
+        'sign_in = "service"',
+        "a service account acts for somebody: give user too, the address of the calendar's owner",
+    ),
+    (
+        "two sign-ins of a name",
+        'name = "service"',
+        'name = "microsoft"',
+        'name = "microsoft"\nkind = "google"',
+        "there are two [[sign_in]] with name = 'microsoft'; give each its own",
+    ),
+    (
+        "unknown key of a sign-in",
+        'client_id = "app-1"',
+        'client_id = "app-1"\ntennant = "x"',
+        "tennant",
+        "there is no key 'sign_in.tennant'; did you mean 'tenant'?",
+    ),
+    (
+        "secret in the file",
+        'client_id = "app-1"',
+        'client_id = "app-1"\nclient_secret = "s3cret"',
+        "client_secret",
+        "a secret never stands here; write it into a file of its own and name that: secret_file",
+    ),
+    (
+        "unknown kind of sign-in",
+        'kind = "microsoft"',
+        'kind = "azure"',
+        '[[sign_in]]\nname = "microsoft"',
+        "'sign_in.kind' must be 'microsoft', 'google', not 'azure'",
+    ),
+    (
+        "unknown cloud",
+        'client_id = "app-1"',
+        'client_id = "app-1"\ncloud = "germany"',
+        "cloud",
+        "'sign_in.cloud' must be 'global', 'usgov', 'usgov-dod' or 'china', not 'germany'",
+    ),
+    (
+        "no tenant",
+        'tenant = "desk.example"\n',
+        "",
+        '[[sign_in]]\nname = "microsoft"',
+        "'sign_in.tenant' is missing",
+    ),
+    (
+        "tenant of everybody",
+        'tenant = "desk.example"\n',
+        'tenant = "common"\nsecret_file = "secret"\n',
+        '[[sign_in]]\nname = "microsoft"',
+        "sign_in: an app that proves itself needs its own tenant, such as example.com",
+    ),
+    (
+        "two proofs",
+        'client_id = "app-1"',
+        'client_id = "app-1"\nsecret_file = "secret"\ncertificate_file = "secret"',
+        '[[sign_in]]\nname = "microsoft"',
+        "sign_in: give one of secret_file, secret_credential, certificate_file and certificate_credential",
+    ),
+    (
+        "end of no secret",
+        'client_id = "app-1"',
+        'client_id = "app-1"\nsecret_ends = 2027-05-01',
+        '[[sign_in]]\nname = "microsoft"',
+        "sign_in: secret_ends is of a secret, and none is named; the end of a certificate is read from it",
+    ),
+    (
+        "day in quotes",
+        'client_id = "app-1"',
+        'client_id = "app-1"\nsecret_file = "secret"\nsecret_ends = "2027-05-01"',
+        "secret_ends",
+        "'sign_in.secret_ends' must be a day without quotes, as in secret_ends = 2027-05-01, not '2027-05-01'",
+    ),
+    (
+        "no such secret",
+        'client_id = "app-1"',
+        'client_id = "app-1"\nsecret_file = "none"',
+        'secret_file = "none"',
+        "the secret 'none' cannot be read: No such file or directory",
+    ),
+    (
+        "empty certificate",
+        'client_id = "app-1"',
+        'client_id = "app-1"\ncertificate_file = "empty"',
+        'certificate_file = "empty"',
+        "the file 'empty' is empty",
+    ),
+    (
+        "credential without systemd",
+        'client_id = "app-1"',
+        'client_id = "app-1"\nsecret_credential = "c"',
+        "secret_credential",
+        "there is no $CREDENTIALS_DIRECTORY; only systemd's LoadCredential= makes one",
+    ),
+    (
+        "no CA file of a sign-in",
+        'client_id = "app-1"',
+        'client_id = "app-1"\nca_file = "cb.pem"',
+        "cb.pem",
+        "there is no file 'cb.pem'",
+    ),
+    (
+        "open sign-in server",
+        'client_id = "app-1"',
+        'client_id = "app-1"\nauthority = "http://login.example"',
+        "authority",
+        "'sign_in.authority' cannot be 'http://login.example'; write https:// and a host, without a path",
+    ),
+    (
+        "Google without a secret",
+        'service_account_file = "secret"',
+        'client_id = "app-2"',
+        '[[sign_in]]\nname = "service"',
+        "sign_in: give client_id and secret_file (a desktop app), or service_account_file",
+    ),
+    (
+        "Google, both kinds",
+        'service_account_file = "secret"',
+        'service_account_file = "secret"\nsecret_file = "secret"',
+        '[[sign_in]]\nname = "service"',
+        "sign_in: a service account needs neither client_id nor secret_file; they are of a desktop app",
     ),
     ("syntax", 'team = "Client Desk"', "team = Client Desk", "team", 'a text needs quotes: team = "Client Desk"'),
     (

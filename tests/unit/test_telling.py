@@ -302,6 +302,29 @@ def test_certificates_are_looked_at_twice_a_day_and_again_soon_when_nobody_answe
     assert book.known() == (Certificate("x:993", None, "it has expired"),)
 
 
+def test_a_secret_of_ours_is_told_in_words_of_its_own(bench: Bench) -> None:
+    ends = NOW + timedelta(days=10)
+    book = Certificates({}, {"secret of the sign-in ms": lambda: ends}, clock=lambda: bench.now)
+    bench.job._certificates = book
+    book.work()
+    bench.look()
+    bench.now += timedelta(days=11)
+    book.work()
+    bench.look()
+    ends += timedelta(days=700)
+    bench.now += timedelta(days=1)
+    book.work()
+    bench.look()
+    assert bench.titles() == [
+        "warning: secret of the sign-in ms",
+        "trouble: secret of the sign-in ms",
+        "all clear: secret of the sign-in ms",
+    ]
+    _, text, _ = bench.notifier.told[0]
+    assert "From then on nothing that signs in by it works" in text
+    assert "Make a new one" in text
+
+
 def test_the_disk_says_how_much_room_there_is(tmp_path: Path) -> None:
     disk = disk_of(tmp_path)
     assert disk is not None

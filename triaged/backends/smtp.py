@@ -235,8 +235,8 @@ def _log_in(smtp: smtplib.SMTP, host: str, user: str, password: str) -> None:
 
 
 def _log_in_by_token(smtp: smtplib.SMTP, host: str, user: str, token: str) -> None:
-    """AUTH XOAUTH2 (developers.google.com/workspace/gmail/imap/xoauth2-protocol). The token goes into a line of its
-    own: a command may have 512 octets (RFC 5321 4.5.3.1.4), a line of the exchange 12,288 (RFC 4954 4)."""
+    """AUTH XOAUTH2 (developers.google.com/workspace/gmail/imap/xoauth2-protocol). The token has a line of its own: a
+    command may have 512 octets (RFC 5321 4.5.3.1.4), a line of the exchange 12,288 (RFC 4954 4)."""
     if "XOAUTH2" not in smtp.esmtp_features.get("auth", "").upper().split():
         raise _missing(smtp, f"{host}: offers no AUTH XOAUTH2, which a sign_in needs")
     _expect(smtp.docmd("AUTH", "XOAUTH2"), host, (334,), "the login", refused=LoginRefused)

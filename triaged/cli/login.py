@@ -48,12 +48,8 @@ def login(name: NameArgument, config: ConfigOption = None, as_json: JsonOption =
 def _sign_in_of(config: Config, name: str) -> MicrosoftSignIn | GoogleSignIn:
     """The sign-in that is meant. Raises: typer.BadParameter (exit code 2)."""
     known = {sign_in.name: sign_in for sign_in in config.sign_in}
-    users: dict[str, str] = {}
-    for person in config.person:
-        if isinstance(person.calendar, Remote):
-            users[person.id] = person.calendar.sign_in
-    for mailbox in config.mailbox:
-        users[mailbox.name] = mailbox.sign_in if isinstance(mailbox, Remote) else ""
+    tables = {person.id: person.calendar for person in config.person} | {each.name: each for each in config.mailbox}
+    users = {user: table.sign_in if isinstance(table, Remote) else "" for user, table in tables.items()}
     found = known.get(name) or known.get(users.get(name, ""))
     if found is None and name in users:
         raise typer.BadParameter(f"{name} uses no [[sign_in]]: there is nothing to sign in to")
