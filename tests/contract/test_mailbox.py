@@ -1,4 +1,4 @@
-"""One suite for every Mailbox: the memory double, a Maildir, and IMAP on a real Dovecot."""
+"""One suite for every Mailbox: the memory double, a Maildir, IMAP on a real Dovecot and on a fake of Gmail's."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from imapclient import IMAPClient
 
 from tests.doubles.mailbox import MemoryMailbox
 from tests.servers.dovecot import Dovecot
+from tests.servers.gmailsite import gmail_site
 from triaged.backends.imap import ImapMailbox
 from triaged.backends.maildir import MaildirMailbox
 from triaged.errors import Gone, Permanent
@@ -188,13 +189,16 @@ class ImapSite:
         pass
 
 
-@pytest.fixture(params=["memory", "maildir", "imap"])
+@pytest.fixture(params=["memory", "maildir", "imap", "gmail fake"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param == "imap":
         server: Dovecot = request.getfixturevalue("dovecot")
         with server.client() as reader:
             found: Site = ImapSite(server, reader)
             yield from opened(found)
+    elif request.param == "gmail fake":
+        with gmail_site(LIMIT) as gmail:
+            yield from opened(gmail)
     else:
         found = MemorySite() if request.param == "memory" else MaildirSite(tmp_path / "desk")
         yield from opened(found)
