@@ -1,4 +1,4 @@
-"""One suite for `ports.Calendar`, run by the folder of files, CalDAV on a real Radicale, and the double in memory."""
+"""One suite for `ports.Calendar`, run by the folder of files, CalDAV on real servers, and the double in memory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.calendar import MemoryCalendar
+from tests.servers.cyrus import Cyrus
+from tests.servers.dav import DavServer
 from tests.servers.dovecot import free_ports
 from tests.servers.radicale import Radicale, radicale
+from tests.servers.xandikos import xandikos
 from triaged.backends.caldav import CaldavCalendar
 from triaged.backends.vdir import VdirCalendar
 from triaged.backends.web import Lost
@@ -76,7 +79,15 @@ def caldav(server: Radicale, url: str, **changes: object) -> CaldavCalendar:
     return CaldavCalendar(url, **(options | changes))  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=["memory", "vdir", "caldav"])
+@pytest.fixture(scope="session")
+def second_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DavServer]:
+    if find_spec("xandikos") is None:
+        pytest.skip("needs Xandikos: pip install xandikos")
+    with xandikos(tmp_path_factory.mktemp("xandikos")) as running:
+        yield running
+
+
+@pytest.fixture(params=["memory", "vdir", "caldav", "xandikos", "cyrus"])
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     if request.param == "memory":
         double = MemoryCalendar(ZONE)
@@ -84,11 +95,14 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     elif request.param == "vdir":
         yield Case(VdirCalendar(tmp_path, ZONE), lambda name, octets: put_file(tmp_path / name, octets))
     else:
-        server = request.getfixturevalue("server")
+        names = {"caldav": "server", "xandikos": "second_server", "cyrus": "cyrus"}
+        found = request.getfixturevalue(names[request.param])
+        server = found.dav if isinstance(found, Cyrus) else found
         url = server.make_calendar(tmp_path.name)
         calendar = caldav(server, url)
         yield Case(calendar, lambda name, octets: server.put(url + name, octets))
         calendar.close()
+        server.remove_calendar(url)
 
 
 def put_file(path: Path, octets: bytes) -> None:
@@ -177,7 +191,7 @@ def test_a_task_is_not_busy(case: Case) -> None:
 
 
 UNREADABLE = {
-    "recurs every second": ["DTSTART:20261124T090000Z", "RRULE:FREQ=SECONDLY;COUNT=5"],
+    "recurs every second": ["DTSTART:20261124T090000Z", "DURATION:PT1S", "RRULE:FREQ=SECONDLY;COUNT=5"],
     "recurs every hour": ["DTSTART:20261101T090000Z", "DURATION:PT1M", "RRULE:FREQ=HOURLY;COUNT=3000"],
     "a zone that nobody knows": ["DTSTART;TZID=Customized Time Zone:20261124T090000", "DURATION:PT1H"],
 }

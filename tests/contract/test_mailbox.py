@@ -1,4 +1,4 @@
-"""One suite for every Mailbox: the memory double, a Maildir, IMAP on a real Dovecot and on a fake of Gmail's."""
+"""One suite for every Mailbox: the memory double, a Maildir, IMAP on a real Dovecot and Cyrus, a fake of Gmail's."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from imapclient import IMAPClient
 
 from tests.doubles.mailbox import MemoryMailbox
+from tests.servers.cyrus import Cyrus
 from tests.servers.dovecot import Dovecot
 from tests.servers.gmailsite import gmail_site
 from triaged.backends.imap import ImapMailbox
@@ -141,7 +142,7 @@ class MaildirSite:
 class ImapSite:
     ordered = True
 
-    def __init__(self, server: Dovecot, reader: IMAPClient) -> None:
+    def __init__(self, server: Dovecot | Cyrus, reader: IMAPClient) -> None:
         self.server = server
         self.reader = reader
         self.folder = f"test {uuid.uuid4().hex}"
@@ -189,10 +190,10 @@ class ImapSite:
         pass
 
 
-@pytest.fixture(params=["memory", "maildir", "imap", "gmail fake"])
+@pytest.fixture(params=["memory", "maildir", "imap", "cyrus", "gmail fake"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    if request.param == "imap":
-        server: Dovecot = request.getfixturevalue("dovecot")
+    if request.param in ("imap", "cyrus"):
+        server: Dovecot | Cyrus = request.getfixturevalue("dovecot" if request.param == "imap" else "cyrus")
         with server.client() as reader:
             found: Site = ImapSite(server, reader)
             yield from opened(found)

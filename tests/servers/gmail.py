@@ -137,6 +137,8 @@ class Gmail:
 @contextmanager
 def running_gmail(account: Gmail) -> Iterator[Gmail]:
     class Handler(socketserver.StreamRequestHandler):
+        disable_nagle_algorithm = True
+
         def handle(self) -> None:
             self.connection.settimeout(30)
             _Session(account, self).serve()

@@ -30,6 +30,8 @@ _SENTENCES: Mapping[int, str] = {
 }
 
 
+_TAKEN = (b"no-uid-conflict", b"unique-scheduling-object-resource")
+"""How servers say that the UID is there under another name (RFC 4791 5.3.2.1; RFC 6638 3.2.4.1, as Cyrus does)."""
 _ICS = {"Content-Type": "text/calendar; charset=utf-8"}
 
 
@@ -78,8 +80,7 @@ class CaldavCalendar:
             headers={**_ICS, "If-None-Match": "*"},
             accept=(200, 201, 204, 403, 409, 412),
         )
-        # RFC 4791 5.3.2.1: the UID is there under another name.
-        if answer.status == 412 or (answer.status in (403, 409) and b"no-uid-conflict" in answer.body):
+        if answer.status == 412 or (answer.status in (403, 409) and any(each in answer.body for each in _TAKEN)):
             return False
         if answer.status in (403, 409):
             words = _SENTENCES.get(answer.status, "the server does not take the event")
