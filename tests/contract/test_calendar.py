@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.calendar import MemoryCalendar
+from tests.servers.certificates import Authority
 from tests.servers.cyrus import Cyrus
 from tests.servers.dav import DavServer
 from tests.servers.dovecot import free_ports
+from tests.servers.googledav import google_calendar
 from tests.servers.radicale import Radicale, radicale
 from tests.servers.xandikos import xandikos
 from triaged.backends.caldav import CaldavCalendar
@@ -87,13 +89,22 @@ def second_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DavServe
         yield running
 
 
-@pytest.fixture(params=["memory", "vdir", "caldav", "xandikos", "cyrus"])
-def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
+@pytest.fixture(params=["memory", "vdir", "caldav", "xandikos", "cyrus", "google fake"])
+def case(
+    request: pytest.FixtureRequest, tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Case]:
     if request.param == "memory":
         double = MemoryCalendar(ZONE)
         yield Case(double, double.objects.__setitem__)
     elif request.param == "vdir":
         yield Case(VdirCalendar(tmp_path, ZONE), lambda name, octets: put_file(tmp_path / name, octets))
+    elif request.param == "google fake":
+        monkeypatch.setattr("triaged.backends.caldav.GOOGLE", ("localhost",))
+        with google_calendar(authority) as google:
+            options = {"user": "lena", "password": "x", "timeout_s": 10.0, "timezone": ZONE}
+            calendar = CaldavCalendar(google.url, ca_file=str(authority.ca_file), **options)  # type: ignore[arg-type]
+            yield Case(calendar, google.put)
+            calendar.close()
     else:
         names = {"caldav": "server", "xandikos": "second_server", "cyrus": "cyrus"}
         found = request.getfixturevalue(names[request.param])

@@ -1,4 +1,4 @@
-"""What Gmail does differently (a fake of its IMAP): labels, archives, an EXPUNGE that may delete for ever, own copies."""
+"""What Gmail does differently (a fake of its IMAP): labels, archives, an EXPUNGE that may delete, own copies."""
 
 from __future__ import annotations
 

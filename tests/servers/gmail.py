@@ -76,9 +76,17 @@ class Gmail:
         self._numbers = 1278455344230334865
         self._validity = 600
         self.folders: dict[str, Folder] = {}
-        special = (("INBOX", "\\Inbox"), (ALL_MAIL, "\\All"), (drafts, "\\Drafts"), ("[Gmail]/Important", "\\Important"))
-        special += ((sent, "\\Sent"), ("[Gmail]/Spam", "\\Junk"), ("[Gmail]/Starred", "\\Flagged"))
-        for name, mark in (*special, ("[Gmail]/Trash", "\\Trash")):
+        system = {
+            "INBOX": "\\Inbox",
+            ALL_MAIL: "\\All",
+            drafts: "\\Drafts",
+            "[Gmail]/Important": "\\Important",
+            sent: "\\Sent",
+            "[Gmail]/Spam": "\\Junk",
+            "[Gmail]/Starred": "\\Flagged",
+            "[Gmail]/Trash": "\\Trash",
+        }
+        for name, mark in system.items():
             self.make(name, mark)
 
     def settings(self) -> ImapSettings:
@@ -126,9 +134,7 @@ class Gmail:
         folder.take(mail)
         if folder.mark in ("\\Trash", "\\Junk"):
             return
-        if folder.mark == "\\All":
-            self.label(mail, self.folders["[Gmail]/Trash"])
-        elif self.labels(mail) == {ALL_MAIL} and self.expunged == "trash":
+        if folder.mark == "\\All" or (self.labels(mail) == {ALL_MAIL} and self.expunged == "trash"):
             self.label(mail, self.folders["[Gmail]/Trash"])
         elif self.labels(mail) == {ALL_MAIL} and self.expunged == "deleteForever":
             self.folders[ALL_MAIL].take(mail)
@@ -229,7 +235,7 @@ class _Session:
         self._say(f"* CAPABILITY {self._account.capabilities}")
 
     def _login(self, user: str, password: str) -> str:
-        if password != "secret":  # noqa: S105
+        if password != "secret":
             raise _Refused("[AUTHENTICATIONFAILED] Invalid credentials")
         self._say(f"* CAPABILITY {self._account.capabilities}")
         return f"{user} authenticated (Success)"
@@ -338,7 +344,7 @@ class _Session:
                 case "UNDELETED":
                     found = [(uid, mail) for uid, mail in found if "\\Deleted" not in mail.flags]
                 case "SINCE":
-                    day = datetime.strptime(rest.pop(0), "%d-%b-%Y").date()
+                    day = datetime.strptime(rest.pop(0) + " +0000", "%d-%b-%Y %z").date()
                     found = [(uid, mail) for uid, mail in found if mail.received.date() >= day]
                 case "HEADER":
                     name, value = rest.pop(0), rest.pop(0)

@@ -156,7 +156,9 @@ def _examined(client: IMAPClient, folder: str, since: datetime) -> Iterator[tupl
 
 def _gmail_ids(client: IMAPClient, uids: list[int]) -> Iterator[int]:
     """Gmail's numbers of messages, the same in each folder."""
-    return (int(items[b"X-GM-MSGID"]) for items in client.fetch(uids, ["X-GM-MSGID"]).values() if b"X-GM-MSGID" in items)
+    return (
+        int(items[b"X-GM-MSGID"]) for items in client.fetch(uids, ["X-GM-MSGID"]).values() if b"X-GM-MSGID" in items
+    )
 
 
 def _untold(client: IMAPClient, uids: list[int], told: set[int]) -> list[int]:

@@ -15,7 +15,6 @@ from triaged.backends.imapfolders import GMAIL, make_folder, sent_folder
 from triaged.backends.imapline import ImapSettings, log_out, open_line, shut, translated
 from triaged.errors import Transient
 
-
 GMAIL_FILES_WITHIN_S = 10.0
 """Seconds in which Gmail files what it sends; not published, reports speak of one or two."""
 LOOK_S = 0.5
