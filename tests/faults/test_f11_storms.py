@@ -207,7 +207,7 @@ def honest(octets: bytes, _: str) -> bytes:
 
 
 def drops_marks(octets: bytes, _: str) -> bytes:
-    """As a server does that takes the mail apart and keeps the fields that it knows (an EWS server, our measurement)."""
+    """As a server does that takes the mail apart and keeps what it knows (an EWS server, our measurement)."""
     kept, marks = re.subn(rb"(?im)^(?:Auto-Submitted|X-[A-Za-z-]+):.*\r?\n(?:[ \t].*\r?\n)*", b"", octets)
     assert marks >= 2
     return kept

@@ -72,8 +72,8 @@ def move(client: IMAPClient, uid: int, folder: str, *, source: str) -> None:
     make_folder(client, folder)
     if client.has_capability(GMAIL) and source == _all_mail(client):
         # All that was archived stays in All Mail: bringing it back means to add a label.
-        (labels,) = client.get_gmail_labels([uid]).values()
-        if ("\\Inbox" if folder.upper() == "INBOX" else folder) in labels:
+        labels = client.get_gmail_labels([uid]).get(uid)
+        if labels is None or ("\\Inbox" if folder.upper() == "INBOX" else folder) in labels:
             raise Gone(f"the message lies in {folder} already")
         client.copy([uid], folder)
         return
