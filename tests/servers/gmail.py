@@ -116,15 +116,12 @@ class Gmail:
         return {name for name, folder in self.folders.items() if mail in folder.mails.values()}
 
     def label(self, mail: Mail, folder: Folder) -> int:
-        if folder.mark in ("\\Trash", "\\Junk"):
-            for each in self.folders.values():
+        throws_away = folder.mark in ("\\Trash", "\\Junk")
+        for each in self.folders.values():
+            if throws_away or each.mark in ("\\Trash", "\\Junk"):
                 each.take(mail)
-        else:
-            for each in self.folders.values():
-                if each.mark in ("\\Trash", "\\Junk"):
-                    each.take(mail)
-            if mail not in self.folders[ALL_MAIL].mails.values():
-                self.folders[ALL_MAIL].put(mail)
+        if not throws_away and mail not in self.folders[ALL_MAIL].mails.values():
+            self.folders[ALL_MAIL].put(mail)
         found = next((uid for uid, each in folder.mails.items() if each is mail), None)
         return found if found is not None else folder.put(mail)
 
@@ -285,14 +282,13 @@ class _Session:
         )
         return f"[READ-{'ONLY' if read_only else 'WRITE'}] {name} selected. (Success)"
 
-    def _unselect(self) -> None:
-        self._folder = None
-
     def _append(self, name: str, *rest: str) -> str:
         folder = self._open(name)
         octets = self._literals[-1]
         date = next((each for each in rest if re.search(r"\d{4} \d\d:", each)), "")
-        self._account.deliver(octets, datetime.strptime(date.strip(), "%d-%b-%Y %H:%M:%S %z") if date else _now(), name)
+        self._account.deliver(
+            octets, datetime.strptime(date.strip(), "%d-%b-%Y %H:%M:%S %z") if date else datetime.now(UTC), name
+        )
         return f"[APPENDUID {folder.validity} {folder.uid_next - 1}] (Success)"
 
     # --- the open folder ---
@@ -386,8 +382,7 @@ class _Session:
         cut, start = (octets[: int(found[2])], b"<0>") if found[2] else (octets, b"")
         return b"BODY[%s]%s {%d}\r\n%s" % ((found[1] or "").encode(), start, len(cut), cut)
 
-    def _labels(self, mail: Mail) -> Iterator[str]:
-        """All but the one of the folder that is open, which goes without saying."""
+    def _labels(self, mail: Mail) -> Iterator[str]:  # all but that of the open folder, which goes without saying
         for name, folder in self._account.folders.items():
             if mail in folder.mails.values() and folder is not self._folder and folder.mark != "\\All":
                 mark = "\\Draft" if folder.mark == "\\Drafts" else folder.mark
@@ -429,11 +424,10 @@ class _Session:
         folder, target = self._writable(), self._open(name)
         if "MOVE" not in self._account.capabilities or folder.mark == "\\All":
             raise _Refused("[CANNOT] Cannot move")
-        pairs = []
-        for uid, mail in self._chosen(sequence):
-            pairs.append((uid, self._account.label(mail, target)))
-            if folder is not target:
-                folder.take(mail)
+        chosen = self._chosen(sequence)
+        pairs = [(uid, self._account.label(mail, target)) for uid, mail in chosen]
+        for _, mail in chosen if folder is not target else ():
+            folder.take(mail)
         self._say(f"* OK {_copied(target, pairs)}")
         return "(Success)"
 
@@ -452,7 +446,3 @@ def _head(octets: bytes) -> bytes:
 
 def _wire(name: str) -> str:
     return imap_utf7.encode(name).decode("ascii")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
