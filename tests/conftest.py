@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers import cyrus as cyrus_server
 from tests.servers import dovecot as dovecot_server
 from tests.servers.certificates import Authority, make_authority
+from tests.servers.cyrus import Cyrus, running_cyrus
 from tests.servers.dovecot import Dovecot, running_dovecot
 from tests.servers.smtp import SmtpServer, running_smtp_server
 
@@ -27,6 +29,15 @@ def dovecot(authority: Authority) -> Iterator[Dovecot]:
             pytest.fail(dovecot_server.NEEDS)
         pytest.skip(dovecot_server.NEEDS)
     with running_dovecot(authority=authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cyrus(authority: Authority) -> Iterator[Cyrus]:
+    """A second real IMAP and CalDAV server; absent in CI too, for its packages exclude Dovecot's."""
+    if not cyrus_server.is_installed():
+        pytest.skip(cyrus_server.NEEDS)
+    with running_cyrus(authority) as server:
         yield server
 
 

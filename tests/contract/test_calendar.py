@@ -1,4 +1,4 @@
-"""One suite for `ports.Calendar`: the folder of files, CalDAV on a real Radicale, EWS, and the double in memory."""
+"""One suite for `ports.Calendar`: the double in memory, a folder of files, CalDAV on real servers, fakes of others."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ import pytest
 
 from tests.doubles.calendar import MemoryCalendar
 from tests.servers.certificates import Authority
+from tests.servers.cyrus import Cyrus
+from tests.servers.dav import DavServer
 from tests.servers.dovecot import free_ports
+from tests.servers.googledav import google_calendar
 from tests.servers.radicale import Radicale, radicale
+from tests.servers.xandikos import xandikos
 from triaged.backends.caldav import CaldavCalendar
 from triaged.backends.ical import unfold
 from triaged.backends.vdir import VdirCalendar
@@ -86,32 +90,51 @@ def caldav(server: Radicale, url: str, **changes: object) -> CaldavCalendar:
     return CaldavCalendar(url, **(options | changes))  # type: ignore[arg-type]
 
 
-HOLDING_ICS = ["memory", "vdir", "caldav"]
+HOLDING_ICS = ["memory", "vdir", "caldav", "xandikos", "cyrus", "google fake"]
 """In which octets lie as they are, so also some that cannot be read; other servers hold only what they understood."""
-INVITING = ["ews"]
+INVITING = ["ews fake"]
 """Which send invitations themselves."""
 
 
+@pytest.fixture(scope="session")
+def second_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DavServer]:
+    if find_spec("xandikos") is None:
+        pytest.skip("needs Xandikos: pip install xandikos")
+    with xandikos(tmp_path_factory.mktemp("xandikos")) as running:
+        yield running
+
+
 @pytest.fixture(params=[*HOLDING_ICS, *INVITING])
-def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
+def case(
+    request: pytest.FixtureRequest, tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Case]:
     if request.param == "memory":
         double = MemoryCalendar(ZONE)
         yield Case(double, double.objects.__setitem__)
     elif request.param == "vdir":
         yield Case(VdirCalendar(tmp_path, ZONE), lambda name, octets: put_file(tmp_path / name, octets))
-    elif request.param == "ews":
+    elif request.param == "ews fake":
         pytest.importorskip("exchangelib")
         from tests.contract.ews_sites import fresh_address, running_fake
 
-        authority = request.getfixturevalue("authority")
         with running_fake(authority, fresh_address()) as fake:
             yield from ews_case(fake, authority)
+    elif request.param == "google fake":
+        monkeypatch.setattr("triaged.backends.caldav.GOOGLE", ("localhost",))
+        with google_calendar(authority) as google:
+            options = {"user": "lena", "password": "x", "timeout_s": 10.0, "timezone": ZONE}
+            calendar = CaldavCalendar(google.url, ca_file=str(authority.ca_file), **options)  # type: ignore[arg-type]
+            yield Case(calendar, google.put)
+            calendar.close()
     else:
-        server = request.getfixturevalue("server")
+        names = {"caldav": "server", "xandikos": "second_server", "cyrus": "cyrus"}
+        found = request.getfixturevalue(names[request.param])
+        server = found.dav if isinstance(found, Cyrus) else found
         url = server.make_calendar(tmp_path.name)
         calendar = caldav(server, url)
         yield Case(calendar, lambda name, octets: server.put(url + name, octets))
         calendar.close()
+        server.remove_calendar(url)
 
 
 def ews_case(fake: EwsFake, authority: Authority) -> Iterator[Case]:
@@ -213,7 +236,7 @@ def test_a_task_is_not_busy(case: Case) -> None:
 
 
 UNREADABLE = {
-    "recurs every second": ["DTSTART:20261124T090000Z", "RRULE:FREQ=SECONDLY;COUNT=5"],
+    "recurs every second": ["DTSTART:20261124T090000Z", "DURATION:PT1S", "RRULE:FREQ=SECONDLY;COUNT=5"],
     "recurs every hour": ["DTSTART:20261101T090000Z", "DURATION:PT1M", "RRULE:FREQ=HOURLY;COUNT=3000"],
     "a zone that nobody knows": ["DTSTART;TZID=Customized Time Zone:20261124T090000", "DURATION:PT1H"],
 }

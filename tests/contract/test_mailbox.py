@@ -1,4 +1,4 @@
-"""One suite for every Mailbox: the memory double, a Maildir, IMAP on a real Dovecot, and EWS on our fake of it."""
+"""One suite for every Mailbox: the double in memory, a Maildir, IMAP on real servers, fakes of Gmail and Exchange."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from imapclient import IMAPClient
 
 from tests.doubles.mailbox import MemoryMailbox
 from tests.servers.certificates import Authority
+from tests.servers.cyrus import Cyrus
 from tests.servers.dovecot import Dovecot
+from tests.servers.gmailsite import gmail_site
 from triaged.backends.imap import ImapMailbox
 from triaged.backends.maildir import MaildirMailbox
 from triaged.errors import Gone, Permanent
@@ -141,7 +143,7 @@ class MaildirSite:
 class ImapSite:
     ordered = True
 
-    def __init__(self, server: Dovecot, reader: IMAPClient) -> None:
+    def __init__(self, server: Dovecot | Cyrus, reader: IMAPClient) -> None:
         self.server = server
         self.reader = reader
         self.folder = f"test {uuid.uuid4().hex}"
@@ -189,20 +191,23 @@ class ImapSite:
         pass
 
 
-@pytest.fixture(params=["memory", "maildir", "imap", "ews"])
+@pytest.fixture(params=["memory", "maildir", "imap", "cyrus", "gmail fake", "ews fake"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    if request.param == "imap":
-        server: Dovecot = request.getfixturevalue("dovecot")
+    if request.param in ("imap", "cyrus"):
+        server: Dovecot | Cyrus = request.getfixturevalue("dovecot" if request.param == "imap" else "cyrus")
         with server.client() as reader:
             found: Site = ImapSite(server, reader)
             yield from opened(found)
-    elif request.param == "ews":
+    elif request.param == "ews fake":
         pytest.importorskip("exchangelib")
         from tests.contract.ews_sites import EwsSite, fresh_address, running_fake, settings_of
 
         authority: Authority = request.getfixturevalue("authority")
         with running_fake(authority, fresh_address()) as fake:
             yield from opened(EwsSite(fake, settings_of(fake, authority), limit=LIMIT))
+    elif request.param == "gmail fake":
+        with gmail_site(LIMIT) as gmail:
+            yield from opened(gmail)
     else:
         found = MemorySite() if request.param == "memory" else MaildirSite(tmp_path / "desk")
         yield from opened(found)

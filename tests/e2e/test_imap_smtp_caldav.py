@@ -14,7 +14,7 @@ from tests.e2e.conftest import MailServers
 from tests.e2e.forwarder import forwarder
 from tests.e2e.site import LONG_S, Site, mail, make_site, running, wait_for
 from tests.servers.dovecot import Dovecot
-from tests.servers.radicale import Radicale, _session
+from tests.servers.radicale import Radicale
 from triaged.log.rows import LogRow
 from triaged.mail.compose import make_message_id
 
@@ -205,7 +205,7 @@ def _with_all(site: Site, subject: str, kinds: set[str]) -> LogRow | None:
 
 def _only_object(server: Radicale, url: str) -> str:
     """The one object in a calendar, past the code under test."""
-    with _session(server) as session:
+    with server.session() as session:
         answer = session.get(url, timeout=10)
     answer.raise_for_status()
     return answer.text

@@ -1,21 +1,15 @@
-"""A folder in; a running Radicale (CalDAV over plain HTTP on the loopback) with one calendar of one user out."""
+"""A folder in; a running Radicale (CalDAV over plain HTTP on the loopback) of one user out."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
+from tests.servers.dav import STOP_S, DavServer, await_answer
 from tests.servers.dovecot import free_ports
-
-START_S = 20.0
-STOP_S = 10.0
 
 _CONFIG = """
 [server]
@@ -33,29 +27,7 @@ type = owner_only
 level = warning
 """
 
-_clock = threading.Event()
-"""Never set: a clock to wait on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Radicale:
-    """A running server. root: the user's home; calendars are made below it."""
-
-    root: str
-    user: str = "desk"
-    password: str = "desk-password"
-
-    def make_calendar(self, name: str) -> str:
-        """The address of a new, empty calendar."""
-        url = f"{self.root}{name}/"
-        with _session(self) as session:
-            session.request("MKCALENDAR", url, timeout=10).raise_for_status()
-        return url
-
-    def put(self, url: str, octets: bytes) -> None:
-        """Write an object past the code under test."""
-        with _session(self) as session:
-            session.put(url, data=octets, headers={"Content-Type": "text/calendar"}, timeout=10).raise_for_status()
+Radicale = DavServer
 
 
 @contextmanager
@@ -69,29 +41,8 @@ def radicale(folder: Path) -> Iterator[Radicale]:
         )
     try:
         running = Radicale(f"http://127.0.0.1:{port}/desk/")
-        _await_answer(running, server, folder / "log")
+        await_answer(running, server, folder / "log")
         yield running
     finally:
         server.terminate()
         server.wait(STOP_S)
-
-
-def _session(running: Radicale) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.auth = (running.user, running.password)
-    return session
-
-
-def _await_answer(running: Radicale, server: subprocess.Popen[bytes], log: Path) -> None:
-    with _session(running) as session:
-        for _ in range(int(START_S / 0.05)):
-            if server.poll() is not None:
-                break
-            try:
-                session.request("PROPFIND", running.root, headers={"Depth": "0"}, timeout=5)
-            except requests.ConnectionError:
-                _clock.wait(0.05)
-            else:
-                return
-    raise RuntimeError(f"Radicale does not answer: {log.read_text()}")

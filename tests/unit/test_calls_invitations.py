@@ -60,9 +60,13 @@ def test_the_event_as_it_is_written() -> None:
     assert written[-2:] == ["END:VCALENDAR", ""]
 
 
-def test_the_copy_in_the_calendar_has_no_method_and_nothing_else_differs() -> None:
-    assert invitation(method=None) == invitation().replace(b"METHOD:REQUEST\r\n", b"")
-    assert b"METHOD" not in invitation(method=None)
+def test_the_copy_in_the_calendar_asks_the_server_to_invite_nobody_and_nothing_else_differs() -> None:
+    mailed, kept = lines(invitation()), lines(invitation(method=None))
+    assert "METHOD:REQUEST" in mailed
+    assert "SCHEDULE-AGENT" not in "".join(mailed)
+    assert sum(";SCHEDULE-AGENT=CLIENT:mailto:anna@acme.example" in line for line in kept) == 1
+    without = [line.replace(";SCHEDULE-AGENT=CLIENT", "") for line in kept]
+    assert without == [line for line in mailed if line != "METHOD:REQUEST"]
 
 
 def test_the_same_call_is_the_same_octets() -> None:

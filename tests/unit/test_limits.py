@@ -66,10 +66,13 @@ class Desk:
         state: EffectState = "owed",
         mailbox: str = "desk",
         colleague: str = "",
+        answers: str = "",
+        refers: tuple[str, ...] = (),
     ) -> int:
         key = hashlib.sha256(str(len(self.rows)).encode()).hexdigest()[:32]
         outgoing = Outgoing("", f"{client}@client.example", f"<{key}@desk.example>", b"")
-        message = dataclasses.replace(self._message, key=key, received=received or at)
+        named = {"in_reply_to": (answers,) if answers else (), "references": refers}
+        message = dataclasses.replace(self._message, key=key, received=received or at, **named)
         effect: SendAck | Notify = SendAck(f"ack:{key}", "received", outgoing, client, domain or f"{client}.example")
         if colleague:
             effect = Notify(f"notify:{key}", colleague, "why", outgoing)
@@ -123,6 +126,33 @@ def test_a_clock_that_was_wrong_stops_nobody_for_years(desk: Desk) -> None:
     desk.arrives("ann")
     assert desk.states()[-2:] == ["owed", "owed"]
     assert [desk.reader.effects(row)[0].not_before for row in desk.rows[-2:]] == [NOW, NOW]
+
+
+def test_machines_that_answer_each_other_end_whatever_the_window(desk: Desk) -> None:
+    """Each answer comes after the window, with In-Reply-To alone; at last two of ours stand behind it."""
+    rows = [desk.arrives("ann")]
+    for day in (1, 2):
+        rows.append(desk.arrives("ann", at=NOW + timedelta(days=2 * day), answers=desk.sent(rows[-1])))
+    assert desk.states() == ["owed", "owed", "held"]
+    assert "answer 2 acknowledgements of ours" in desk.detail(rows[2])
+
+
+def test_machines_that_take_a_new_address_each_time_end_too(desk: Desk) -> None:
+    first = desk.arrives("case-1")
+    second = desk.arrives("case-2", refers=(desk.sent(first),))
+    desk.arrives("case-3", refers=(desk.sent(first), desk.sent(second)))
+    assert desk.states() == ["owed", "owed", "held"]
+
+
+def test_a_client_who_answers_an_acknowledgement_is_answered(desk: Desk) -> None:
+    first = desk.arrives("ann")
+    desk.arrives("ann", at=NOW + timedelta(days=2), answers=desk.sent(first), refers=(desk.sent(first),))
+    desk.arrives("ben", refers=("<a@client.example>", desk.sent(first)))
+    desk.arrives("carl", refers=("<a@client.example>", "<b@client.example>"))
+    with desk.log.transaction():
+        desk.log.db.execute("UPDATE message SET parsed = '' WHERE id = ?", (first,))  # as when it was cleared
+    desk.arrives("dora", refers=(desk.sent(first),))
+    assert desk.states() == ["owed"] * 5
 
 
 def test_another_mailbox_has_its_own_window(desk: Desk) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 from xml.sax.saxutils import escape
 
 import requests
@@ -31,6 +32,14 @@ _SENTENCES: Mapping[int, str] = {
     405: "the address is no calendar that can be asked or written to",
 }
 _NOT_OPENED = "the sign-in is good, but it does not open this calendar; is it shared with who signed in?"
+
+
+_TAKEN = (b"no-uid-conflict", b"unique-scheduling-object-resource")
+"""How servers say that the UID is there under another name (RFC 4791 5.3.2.1; RFC 6638 3.2.4.1, as Cyrus does)."""
+GOOGLE = ("apidata.googleusercontent.com", "www.google.com")
+"""Google's CalDAV (developers.google.com/workspace/calendar/caldav): knows no If-None-Match, invites by itself and does
+not promise to heed SCHEDULE-AGENT, and refuses some events whose ORGANIZER is not the calendar's own (reports)."""
+_PEOPLE = re.compile(rb"^(?:ATTENDEE|ORGANIZER)[;:].*\r?\n(?:[ \t].*\r?\n)*", re.IGNORECASE | re.MULTILINE)
 _ICS = {"Content-Type": "text/calendar; charset=utf-8"}
 
 
@@ -85,15 +94,16 @@ class CaldavCalendar:
 
     def add(self, uid: str, ics: bytes) -> bool:
         """See `ports.Calendar`."""
+        if self._is_google() and self._located(uid) is not None:
+            return False
         answer = self._request(
             "PUT",
             self._url + quote(file_name(uid)),
-            data=ics,
+            data=self._kept(ics),
             headers={**_ICS, "If-None-Match": "*"},
             accept=(200, 201, 204, 403, 409, 412),
         )
-        # RFC 4791 5.3.2.1: the UID is there under another name.
-        if answer.status == 412 or (answer.status in (403, 409) and b"no-uid-conflict" in answer.body):
+        if answer.status == 412 or (answer.status in (403, 409) and any(each in answer.body for each in _TAKEN)):
             return False
         if answer.status in (403, 409):
             words = _SENTENCES.get(answer.status, "the server does not take the event")
@@ -110,7 +120,11 @@ class CaldavCalendar:
         if found is None:
             return False
         answer = self._request(
-            "PUT", found.url, data=ics, headers={**_ICS, **found.unchanged}, accept=(200, 201, 204, 404, 410, 412)
+            "PUT",
+            found.url,
+            data=self._kept(ics),
+            headers={**_ICS, **found.unchanged},
+            accept=(200, 201, 204, 404, 410, 412),
         )
         return self._was_there(answer)
 
@@ -131,6 +145,13 @@ class CaldavCalendar:
     def close(self) -> None:
         """See `ports.Calendar`."""
         self._web.close()
+
+    def _kept(self, ics: bytes) -> bytes:
+        """The event as it is stored: on Google without anybody to invite."""
+        return _PEOPLE.sub(b"", ics) if self._is_google() else ics
+
+    def _is_google(self) -> bool:
+        return urlsplit(self._url).hostname in GOOGLE
 
     def _located(self, uid: str) -> _Found | None:
         url = self._url + quote(file_name(uid))

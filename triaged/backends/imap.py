@@ -13,7 +13,7 @@ from imaplib import IMAP4
 
 from imapclient import IMAPClient
 
-from triaged.backends.imapfolders import keyword, move, survey, the_one
+from triaged.backends.imapfolders import mark, move, survey, the_one
 from triaged.backends.imapline import ImapSettings, log_out, open_line, shut, translated
 from triaged.errors import Gone, Permanent, Transient
 from triaged.model import Listed, Locator, Raw, Surveyed
@@ -128,20 +128,21 @@ class ImapMailbox:
             self.close()  # another folder is open on it
 
     def mark(self, key: str, categories: Sequence[str]) -> None:
-        """Set a keyword each (RFC 3501 2.3.2); a server that keeps no new keywords drops them."""
+        """Set a keyword each (RFC 3501 2.3.2), on Gmail a label; a server that keeps no new keywords drops them."""
         client = self._selected(writable=True)
         with self._talking("mark a message"):
-            client.add_flags([self._uid_of(client, key)], [keyword(each) for each in categories], silent=True)
+            mark(client, self._uid_of(client, key), categories)
 
     def file(self, key: str, folder: str) -> None:
         """Move a message, by MOVE (RFC 6851) or else COPY and expunge of this one message (RFC 4315).
 
         A server with neither keeps the original, flagged as deleted. Without MOVE a connection lost between
-        copy and expunge leaves a copy behind, so the next try makes a second one.
+        copy and expunge leaves a copy behind, so the next try makes a second one. On Gmail only MOVE is used, which
+        changes labels; into All Mail it archives.
         """
         client = self._selected(writable=True)
         with self._talking("move a message"):
-            move(client, self._uid_of(client, key), folder)
+            move(client, self._uid_of(client, key), folder, source=self.folder)
 
     def _uid_of(self, client: IMAPClient, key: str) -> int:
         """Raises: Gone."""
@@ -157,7 +158,7 @@ class ImapMailbox:
             with self._talking(f"open the folder {source}", refused=Gone):
                 client.select_folder(source)
             with self._talking("move a message"):
-                move(client, the_one(client, self.name, message_id, source), target)
+                move(client, the_one(client, self.name, message_id, source), target, source=source)
         finally:
             self.close()  # another folder is open on it
 

@@ -1,23 +1,34 @@
-"""An open IMAP connection in: which of its folders keep sent mail, what lies in all of them, a folder made, out."""
+"""An open IMAP connection in: which of its folders keep sent mail, what lies in all of them, a folder made, out.
+
+Gmail's folders are labels (developers.google.com/workspace/gmail/imap/imap-extensions): a message lies in several, and
+all but drafts, spam and trash lie in All Mail too, archived ones there alone. What one EXPUNGE does is each account's
+own setting (Gmail API, ImapSettings.expungeBehavior): archive, throw away, or delete for ever. So none is ever sent.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from imaplib import IMAP4
 
 from imapclient import DELETED, IMAPClient
 
 from triaged.backends.heads import FIELDS, HEAD_BYTES, is_draft_name, is_sent_name, none_or_several, surveyed
+from triaged.errors import Gone, Permanent
 from triaged.model import Surveyed
 
 HEADS = 200
 """Messages per FETCH of a survey: some 500 octets each, HEAD_BYTES at most."""
 SEARCH_SPAN = 50_000
 """UIDs per SEARCH, as in `imap`: imaplib refuses an answer line over 1,000,000 octets."""
-NOT_ITS_OWN = frozenset({b"\\noselect", b"\\nonexistent", b"\\all", b"\\flagged", b"\\drafts"})
-"""Marks of folders that cannot be opened, show mail that lies elsewhere, or hold what nobody sent (RFC 3501, 6154)."""
+NOT_ITS_OWN = frozenset({b"\\noselect", b"\\nonexistent", b"\\all", b"\\flagged", b"\\important", b"\\drafts"})
+"""Marks of folders that cannot be opened, show mail that lies elsewhere, or hold what nobody sent (RFC 3501, 6154,
+8457)."""
+GMAIL = "X-GM-EXT-1"
+"""The capability that tells Gmail."""
+MARKS = "triaged"
+"""The label under which the labels of categories stand on Gmail, apart from those that people file with."""
 
 _ATOM = frozenset(map(chr, range(0x20, 0x7F))) - frozenset('(){%*"\\]')
 """Letters of a keyword; RFC 3501 9: ATOM-CHAR, and the blank, which becomes `_`."""
@@ -37,12 +48,40 @@ def keyword(category: str) -> str:
     return "".join("_" if letter == " " else letter for letter in category if letter in _ATOM) or "triaged"
 
 
-def move(client: IMAPClient, uid: int, folder: str) -> None:
-    """Move a message of the folder that is open, as `imap.ImapMailbox.file` promises. Raises: IMAP4.error."""
+def mark(client: IMAPClient, uid: int, categories: Sequence[str]) -> None:
+    """Set a keyword each, on Gmail, which shows keywords to nobody, a label. Raises: IMAP4.error."""
+    if not client.has_capability(GMAIL):
+        client.add_flags([uid], [keyword(each) for each in categories], silent=True)
+        return
+    labels = [f"{MARKS}/{''.join(' ' if _parts(each) else each for each in category)}" for category in categories]
+    for label in labels:
+        make_folder(client, label)  # nothing published says that STORE makes it
+    client.add_gmail_labels([uid], labels, silent=True)
+
+
+def _parts(letter: str) -> bool:
+    """Whether a letter would nest a label, stand for others in LIST, or cannot be seen."""
+    return letter in '/\\"*%' or not letter.isprintable()
+
+
+def move(client: IMAPClient, uid: int, folder: str, *, source: str) -> None:
+    """Move a message of the folder `source`, which is open, as `imap.ImapMailbox.file` promises.
+
+    Raises: IMAP4.error; on Gmail Permanent without MOVE, Gone when it comes from All Mail and lies in `folder` already.
+    """
     make_folder(client, folder)
+    if client.has_capability(GMAIL) and source == _all_mail(client):
+        # All that was archived stays in All Mail: bringing it back means to add a label.
+        labels = client.get_gmail_labels([uid]).get(uid)
+        if labels is None or ("\\Inbox" if folder.upper() == "INBOX" else folder) in labels:
+            raise Gone(f"the message lies in {folder} already")
+        client.copy([uid], folder)
+        return
     if client.has_capability("MOVE"):
         client.move([uid], folder)
         return
+    if client.has_capability(GMAIL):
+        raise Permanent(f"Gmail offers no MOVE today, and without it a mail could be lost; move it to {folder} by hand")
     client.copy([uid], folder)
     client.add_flags([uid], [DELETED], silent=True)
     if client.has_capability("UIDPLUS"):
@@ -79,28 +118,68 @@ def sent_folder(client: IMAPClient) -> str:
 
 
 def survey(client: IMAPClient, since: datetime, *, watched: str) -> Iterator[Surveyed]:
-    """As `ports.Mailbox.survey`, by EXAMINE and BODY.PEEK; another folder is open afterwards. Raises: IMAP4.error."""
+    """As `ports.Mailbox.survey`, by EXAMINE and BODY.PEEK; another folder is open afterwards. Raises: IMAP4.error.
+
+    On Gmail a message is told of in each folder that it has a label of, those of our marks aside, and last what lies
+    in All Mail alone.
+    """
+    is_gmail = client.has_capability(GMAIL)
+    told: set[int] = set()
     for folder, is_sent in list(_folders(client)):
-        try:
-            answer = client.select_folder(folder, readonly=True)
-        except IMAP4.abort:
-            raise
-        except IMAP4.error as error:  # no right to read it, or it was just deleted
-            log.info("unsurveyed error=%s", error)
-            continue
         shown = watched if folder.upper() == watched.upper() == "INBOX" else folder
-        validity = int(answer.get(b"UIDVALIDITY", 0))
-        uids = _uids_since(client, since, uid_next=int(answer.get(b"UIDNEXT", 0)))
-        for start in range(0, len(uids), HEADS):
-            for uid, date, head in _heads(client, uids[start : start + HEADS], since):
+        for uids, validity in _examined(client, folder, since):
+            told.update(_gmail_ids(client, uids) if is_gmail else ())
+            for uid, date, head in _heads(client, uids, since):
                 yield surveyed(head, folder=shown, key=f"{validity}/{uid}", date=date, is_sent_folder=is_sent)
+    if is_gmail and (all_mail := _all_mail(client)) is not None:
+        for uids, validity in _examined(client, all_mail, since):
+            labels = client.get_gmail_labels(_untold(client, uids, told))
+            left = [uid for uid, found in labels.items() if not any(each.startswith("\\Draft") for each in found)]
+            for uid, date, head in _heads(client, left, since):
+                is_sent = "\\Sent" in labels[uid]
+                yield surveyed(head, folder=all_mail, key=f"{validity}/{uid}", date=date, is_sent_folder=is_sent)
+
+
+def _examined(client: IMAPClient, folder: str, since: datetime) -> Iterator[tuple[list[int], int]]:
+    """UIDs of what the folder took since, HEADS at a time, and its UIDVALIDITY; none when it may not be opened."""
+    try:
+        answer = client.select_folder(folder, readonly=True)
+    except IMAP4.abort:
+        raise
+    except IMAP4.error as error:  # no right to read it, or it was just deleted
+        log.info("unsurveyed error=%s", error)
+        return
+    uids = _uids_since(client, since, uid_next=int(answer.get(b"UIDNEXT", 0)))
+    for start in range(0, len(uids), HEADS):
+        yield uids[start : start + HEADS], int(answer.get(b"UIDVALIDITY", 0))
+
+
+def _gmail_ids(client: IMAPClient, uids: list[int]) -> Iterator[int]:
+    """Gmail's numbers of messages, the same in each folder."""
+    return (
+        int(items[b"X-GM-MSGID"]) for items in client.fetch(uids, ["X-GM-MSGID"]).values() if b"X-GM-MSGID" in items
+    )
+
+
+def _untold(client: IMAPClient, uids: list[int], told: set[int]) -> list[int]:
+    facts = client.fetch(uids, ["X-GM-MSGID"])
+    return [uid for uid in uids if uid in facts and facts[uid].get(b"X-GM-MSGID") not in told]
+
+
+def _all_mail(client: IMAPClient) -> str | None:
+    """The folder marked \\All (RFC 6154), None where people hide it from mail programs."""
+    found = (str(name) for flags, _, name in client.list_folders() if b"\\all" in {flag.lower() for flag in flags})
+    return next(found, None)
 
 
 def _folders(client: IMAPClient) -> Iterator[tuple[str, bool]]:
     """Each folder that holds mail of its own, and whether it is for sent mail."""
     listed = [(str(name), {flag.lower() for flag in flags}) for flags, _, name in client.list_folders()]
     sent_is_marked = any(b"\\sent" in flags for _, flags in listed)
+    is_gmail = client.has_capability(GMAIL)
     for name, flags in listed:
+        if is_gmail and name.startswith(f"{MARKS}/"):
+            continue
         if len(flags & NOT_ITS_OWN) == 0 and not is_draft_name(name):
             yield name, b"\\sent" in flags if sent_is_marked else is_sent_name(name)
 

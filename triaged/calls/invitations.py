@@ -45,7 +45,7 @@ def event(
 
     timezone: IANA name that the times are written in, unless the wall clock shows them twice. method: "REQUEST"
     for the mail, whose Content-Type must then say `method=REQUEST` too (RFC 6047 2.4); None for the calendar
-    (RFC 4791 4.1 forbids METHOD there).
+    (RFC 4791 4.1 forbids METHOD there), whose server must not invite a second time (SCHEDULE-AGENT, RFC 6638 7.1).
     location, description: may be empty; only the description keeps its line breaks. The same arguments give the
     same octets.
     """
@@ -63,6 +63,8 @@ def event(
     entry.add("organizer", _person(organizer))
     invited = _person(attendee)
     invited.params |= {"CUTYPE": "INDIVIDUAL", "ROLE": "REQ-PARTICIPANT", "PARTSTAT": "NEEDS-ACTION", "RSVP": "TRUE"}
+    if method is None:
+        invited.params["SCHEDULE-AGENT"] = "CLIENT"
     entry.add("attendee", invited)
     entry.add("status", "CONFIRMED")
     entry.add("transp", "OPAQUE")

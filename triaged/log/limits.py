@@ -19,8 +19,12 @@ WINDOW = "answered already: "
 BOUNCED = "mail to this address came back: "
 CUT_OFF = "it came before the mailbox was enabled"
 DOMAIN = "too many to one domain: "
+ECHO = "two machines may be answering each other: "
 """How the reasons begin: `log/figures.py` counts by them."""
 HOUR_MS = 3_600_000
+ECHOES = 2
+"""Acknowledgements of ours that a mail answers, it and the mails before it: clients answer one, hardly ever two in a
+row; a machine that drops its own marks answers each."""
 AHEAD = timedelta(days=1)
 """What leaves later than that was counted by a clock that was wrong, and counts no more."""
 
@@ -51,8 +55,8 @@ class Limits:
     def __init__(self, db: Database, caps: Caps) -> None:
         self._db, self._caps = db, caps
 
-    def start(self, planned: Planned, *, mailbox: str, received: datetime, now: datetime) -> Start:
-        """What an effect for a mail of `mailbox` may begin as."""
+    def start(self, planned: Planned, *, message: int, mailbox: str, received: datetime, now: datetime) -> Start:
+        """What an effect for a mail (its row) of `mailbox` may begin as."""
         effect = planned.effect
         as_meant = Start(planned.state, planned.not_before)
         if isinstance(effect, SendInvitation):  # the call stands in the calendar: the client must hear of it
@@ -64,7 +68,7 @@ class Limits:
             case SendAck() | BookCall():
                 if received < cut_off:
                     return Start("dropped", planned.not_before, CUT_OFF)
-                return self._to_client(effect, planned, mailbox, now) or as_meant
+                return self._to_client(effect, planned, message, mailbox, now) or as_meant
             case Notify() if self._count("notify", now, client=effect.person) >= self._caps.notices_per_hour:
                 cap = self._caps.notices_per_hour
                 return Start("held", planned.not_before, f"{effect.person} had {cap} notes within an hour")
@@ -120,7 +124,9 @@ class Limits:
         ).fetchone()
         return from_ms(row[0]) if row is not None else None
 
-    def _to_client(self, effect: SendAck | BookCall, planned: Planned, mailbox: str, now: datetime) -> Start | None:
+    def _to_client(
+        self, effect: SendAck | BookCall, planned: Planned, message: int, mailbox: str, now: datetime
+    ) -> Start | None:
         """What stands against writing to this client now; None when nothing does."""
         if bad := self._db.execute("SELECT why FROM bad_address WHERE client = ?", (effect.client_key,)).fetchone():
             return Start("dropped", planned.not_before, f"{BOUNCED}{bad[0]}")
@@ -130,6 +136,9 @@ class Limits:
             return None
         if why := self.breaker():
             return Start("held", planned.not_before, f"{BREAKER}{why}")
+        if (echoes := self._echoes(message)) >= ECHOES:
+            words = f"{ECHO}this mail and those before it answer {echoes} acknowledgements of ours"
+            return Start("held", planned.not_before, words)
         if self._count(effect.kind, now, domain=effect.client_domain) >= self._caps.domain_per_hour:
             self._watch_breaker(effect.kind, now)
             words = f"{DOMAIN}{effect.client_domain} had {self._caps.domain_per_hour} answers within an hour"
@@ -155,6 +164,24 @@ class Limits:
             return f"{WINDOW}{what} to this person waits for approval already ({reference}); {hours}"
         when = f"{from_ms(leaves_at):%Y-%m-%d %H:%M} UTC"
         return f"{WINDOW}{what} to this person left or leaves on {when} ({reference}); {hours}"
+
+    def _echoes(self, message: int) -> int:
+        """How many acknowledgements of ours a mail answers, by its own references and those of the mails that they were
+        for; counted no further than ECHOES back. Whoever drops the marks of a machine may well keep In-Reply-To.
+        """
+        sql = (
+            "WITH RECURSIVE answered_by (message, depth) AS (SELECT :message, 0 UNION "
+            "SELECT effect.message, depth + 1 FROM answered_by JOIN message ON message.id = answered_by.message "
+            "JOIN json_each(iif(message.parsed = '', '{}', message.parsed), '$.' || :field) AS named "
+            "JOIN effect ON effect.external_id = named.value AND effect.kind = 'ack' "
+            "WHERE depth < :depth AND effect.state IN ('owed', 'doing', 'done')) "
+            "SELECT message FROM answered_by WHERE depth > 0"
+        )
+        values = {"message": message, "depth": ECHOES}
+        found: set[int] = set()
+        for field in ("in_reply_to", "references"):
+            found.update(row[0] for row in self._db.execute(sql, {**values, "field": field}))
+        return len(found)
 
     def _count(self, kind: str, now: datetime, *, client: str = "", domain: str = "") -> int:
         """How many of a kind left within the last hour or are to leave, since the breaker was last closed."""

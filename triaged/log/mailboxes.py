@@ -116,7 +116,7 @@ def release(log: Log, effects: Iterable[int], *, who: str, now: datetime) -> Cou
             continue
         message, mailbox, received_at, intended, not_before_at, payload = row
         planned = Planned(EFFECT.validate_json(payload), intended, max(now, from_ms(not_before_at)))
-        start = log.limits.start(planned, mailbox=mailbox, received=from_ms(received_at), now=now)
+        start = log.limits.start(planned, message=message, mailbox=mailbox, received=from_ms(received_at), now=now)
         log.db.execute(
             "UPDATE effect SET state = ?, not_before_at = ?, detail = ?, changed_at = ? WHERE id = ?",
             (start.state, to_ms(start.not_before), start.why, to_ms(now), effect),

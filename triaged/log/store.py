@@ -342,7 +342,7 @@ class Log:
             "SELECT mailbox, received_at FROM message WHERE id = ?", (message,)
         ).fetchone()
         for planned in effects:
-            start = self.limits.start(planned, mailbox=mailbox, received=from_ms(received_at), now=now)
+            start = self.limits.start(planned, message=message, mailbox=mailbox, received=from_ms(received_at), now=now)
             row = self._insert_effect(message, planned, start, now)
             if row is None:
                 continue

@@ -407,7 +407,7 @@ def _restore(log: Log, undo: int, message: int, entry: Entry, state: str, *, now
     mailbox, received_at = log.db.execute(
         "SELECT mailbox, received_at FROM message WHERE id = ?", (message,)
     ).fetchone()
-    start = log.limits.start(planned, mailbox=mailbox, received=from_ms(received_at), now=now)
+    start = log.limits.start(planned, message=message, mailbox=mailbox, received=from_ms(received_at), now=now)
     log.move(entry.id, start.state, start.why or f"undo {undo} was taken back", now)
     log.limits.began(entry.id, planned, start, mailbox=mailbox)
 
