@@ -7,7 +7,7 @@ server and nowhere else.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -33,7 +33,8 @@ _WRONG_ADDRESS = (
     requests.exceptions.MissingSchema,
     urllib3.exceptions.LocationValueError,
 )
-_NOT_SENT = (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError)
+_NOT_SENT = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)
+"""Not SSLError: `requests` gives it for a TLS record that broke after the request, too."""
 
 
 class Lost(Transient):
@@ -78,7 +79,7 @@ class Web:
         method: str,
         url: str,
         *,
-        accept: tuple[int, ...],
+        accept: Container[int],
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         sentences: Mapping[int, str] | None = None,
