@@ -48,7 +48,7 @@ _UNKNOWN_ZONE = "timezone"
 class GraphCalendar:
     """`ports.Calendar` over Microsoft Graph, on the default calendar of `settings.address`.
 
-    timezone: IANA name, of the times in invitations and of all-day events. online_meeting: each event is a Teams meeting.
+    timezone: IANA name, of the times in invitations and of all-day events. online_meeting: events are Teams meetings.
     """
 
     invites = True
@@ -84,14 +84,16 @@ class GraphCalendar:
         if answer.status == 400 and _UNKNOWN_ZONE in said(answer)[0].lower() and self._write_zone != "UTC":
             self._write_zone = "UTC"  # Graph knows Windows' zones and some of IANA's (resources/datetimetimezone)
             answer = self._made(uid, ics)
-        if answer.status == 400:
+        known = answer.status == 409 and "transaction" in "".join(said(answer)).lower()
+        if answer.status >= 400 and not known:
             raise self._line.refusal(answer)
-        if answer.status == 409:
-            if "transaction" in "".join(said(answer)).lower():
-                return False
-            raise self._line.refusal(answer)
-        made = self._line.object_of(answer)
-        return (at(made, "start"), at(made, "end")) == (event.start, event.end)  # else the one of before was given
+        found = self._located(uid)
+        if found is None:
+            if known:
+                raise Permanent(f"{self._address}: the event {uid} was made once and taken out again; make it by hand")
+            raise Transient(f"{self._address}: the event {uid} was made and cannot be found yet", retry_after_s=5)
+        # The times of another are those of before: Graph gives the event of an earlier request with this id.
+        return not known and (at(found, "start"), at(found, "end")) == (event.start, event.end)
 
     def invite(self, uid: str, attendee: Address) -> None:
         """See `ports.Calendar`. A change of the attendees alone tells only those whom it concerns (event-update)."""

@@ -50,13 +50,13 @@ class Wanted:
 def wanted(ics: bytes) -> Wanted:
     """Read an event of ours. Raises: Permanent when it has no start and end with a time zone."""
     try:
-        entry = next(iter(Calendar.from_ical(ics).walk("VEVENT"))) if len(ics) <= MAX_BYTES else None
-        start, end = (entry.decoded(name) for name in ("dtstart", "dtend")) if entry is not None else (None, None)
+        entry = next(iter(Calendar.from_ical(ics[: MAX_BYTES + 1]).walk("VEVENT")))
+        start, end = entry.decoded("dtstart"), entry.decoded("dtend")
+        subject, text, location = (str(entry.get(name, "")) for name in ("summary", "description", "location"))
     except (StopIteration, *_BROKEN) as error:
         raise Permanent(f"the event cannot be read: {error!r}"[:300]) from error
-    if entry is None or not all(isinstance(each, datetime) and each.tzinfo is not None for each in (start, end)):
-        raise Permanent("the event is too large, or has no start and end with a time and a time zone")
-    subject, text, location = (str(entry.get(name, "")) for name in ("summary", "description", "location"))
+    if not all(isinstance(each, datetime) and each.tzinfo is not None for each in (start, end)):
+        raise Permanent("the event has no start and end with a time and a time zone")
     return Wanted(start.astimezone(UTC), end.astimezone(UTC), subject, text, location)
 
 

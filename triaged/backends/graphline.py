@@ -26,7 +26,8 @@ ERROR_CHARACTERS = 300
 _ANY = range(100, 600)
 
 IMMUTABLE = 'IdType="ImmutableId"'
-"""Preference of every request: other ids change when a message is moved (learn.microsoft.com/graph/outlook-immutable-id)."""
+"""Preference of every request: other ids change when a message is moved (learn.microsoft.com/graph/
+outlook-immutable-id)."""
 
 GONE = frozenset({"erroritemnotfound", "errorfoldernotfound", "errorinvalididmalformed", "errorinvalidid"})
 """Codes (lower case) of an item or folder that is not there. Any other 404 is not taken for it: then the mailbox is
@@ -196,8 +197,8 @@ class GraphLine:
         address = self._settings.address
         if code in _NO_MAILBOX:
             return (
-                f"there is no mailbox {address} in Microsoft 365 (a typing error, no licence, a guest, or it still lies "
-                "on your own Exchange server: then it is read by EWS, not by Graph)"
+                f"there is no mailbox {address} in Microsoft 365 (a typing error, no licence, a guest, or it still "
+                "lies on your own Exchange server: then it is read by EWS, not by Graph)"
             )
         if code == "errorsendasdenied":
             return (
@@ -285,7 +286,7 @@ def properties_of(item: Mapping[str, Any]) -> dict[str, str]:
 
 
 def expanded(*ids: str) -> str:
-    """$expand for these extended properties, ids as in learn.microsoft.com/graph/api/resources/extended-properties-overview."""
+    """$expand for these extended properties (learn.microsoft.com/graph/api/resources/extended-properties-overview)."""
     return f"singleValueExtendedProperties($filter={' or '.join(f'id eq {literal(each)}' for each in ids)})"
 
 

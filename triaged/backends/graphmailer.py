@@ -1,4 +1,4 @@
-"""An outgoing mail in, Microsoft Graph's word that it takes it (sendMail with MIME) out; its copy lies in Sent Items."""
+"""An outgoing mail in, Microsoft Graph's word that it takes it (sendMail) out; a copy lies in Sent Items."""
 
 from __future__ import annotations
 
