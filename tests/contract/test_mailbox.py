@@ -15,6 +15,7 @@ from typing import Protocol
 import pytest
 from imapclient import IMAPClient
 
+from tests.contract.graph_sites import graph_mailbox
 from tests.doubles.mailbox import MemoryMailbox
 from tests.servers.dovecot import Dovecot
 from triaged.backends.imap import ImapMailbox
@@ -188,12 +189,15 @@ class ImapSite:
         pass
 
 
-@pytest.fixture(params=["memory", "maildir", "imap"])
+@pytest.fixture(params=["memory", "maildir", "imap", "graph"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param == "imap":
         server: Dovecot = request.getfixturevalue("dovecot")
         with server.client() as reader:
             found: Site = ImapSite(server, reader)
+            yield from opened(found)
+    elif request.param == "graph":
+        with graph_mailbox(request.getfixturevalue("authority"), max_message_bytes=LIMIT) as found:
             yield from opened(found)
     else:
         found = MemorySite() if request.param == "memory" else MaildirSite(tmp_path / "desk")

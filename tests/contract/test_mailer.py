@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.graph_sites import graph_mailer
 from tests.doubles.crossing import Crossing, nothing
 from tests.doubles.mailer import MemoryMailer
 from tests.servers.certificates import Certificate
@@ -50,16 +51,23 @@ class Site:
             return [taken.octets for taken in self._arrived.mails]
         if isinstance(self._arrived, MemoryMailer):
             return [mail.octets for mail in self._arrived.sent]
+        if isinstance(self._arrived, list):
+            return list(self._arrived)
         assert isinstance(self._arrived, Path)
         files = (self._arrived / "new").iterdir()
         return [path.read_bytes() for path in sorted(files, key=lambda path: path.stat().st_mtime_ns)]
 
 
-@pytest.fixture(params=["memory", "maildir", "smtp"])
+@pytest.fixture(params=["memory", "maildir", "smtp", "graph"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param == "smtp":
         server: SmtpServer = request.getfixturevalue("smtp_server")
         found = Site(SmtpMailer(server.settings(), sent=None), server, twice=2)
+    elif request.param == "graph":
+        with graph_mailer(request.getfixturevalue("authority")) as (mailer, sent):
+            yield Site(mailer, sent, twice=2)
+            mailer.close()
+        return
     elif request.param == "maildir":
         found = Site(MaildirMailer(tmp_path / "out"), tmp_path / "out", twice=1)
     else:

@@ -31,16 +31,7 @@ _FREE = frozenset({"free", "workingElsewhere"})
 _FREE_DIGITS = frozenset("04")
 """The same in availabilityView; 1 tentative, 2 busy, 3 out of office."""
 _TOO_MANY = frozenset({"errorresultsettoobig", "errortimeintervaltoobig"})
-_MAY_PASS = (
-    "busy",
-    "timeout",
-    "unavailable",
-    "transient",
-    "throttl",
-    "internalserver",
-    "connection",
-    "generationfailed",
-)
+_MAY_PASS = tuple("serverbusy timeout unavailable transient throttl internalserver connection generationfailed".split())
 """Parts of the responseCode (lower case) of an error in a schedule that may pass."""
 _UNKNOWN_ZONE = "timezone"
 

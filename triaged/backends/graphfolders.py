@@ -19,7 +19,7 @@ _NOT_ITS_OWN = ("drafts", "outbox")
 """Well-known names of folders with what nobody sent yet."""
 
 IN_REPLY_TO, REFERENCES = "String 0x1042", "String 0x1039"
-"""PidTagInReplyToId, PidTagInternetReferences (MS-OXPROPS): what the mailbox itself sent has no internetMessageHeaders."""
+"""PidTagInReplyToId, PidTagInternetReferences (MS-OXPROPS): what the mailbox sent has no internetMessageHeaders."""
 _FIELD_CHARACTERS = 20_000
 """Characters kept of a header field's end; 200 Message-IDs have some 15,000."""
 
