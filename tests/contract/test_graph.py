@@ -30,7 +30,7 @@ from triaged.backends.web import Lost
 from triaged.calls.invitations import event, slot_of
 from triaged.decision import Outgoing
 from triaged.errors import Gone, LoginRefused, Permanent, Transient, TriagedError, Uncertain
-from triaged.model import Address, Interval
+from triaged.model import Address, Interval, Listed
 from triaged.ports import keys_after
 
 FIRST = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -261,6 +261,22 @@ def test_while_nothing_comes_the_cursor_stays_and_the_link_goes_on(site: GraphSi
     [page] = site.mailbox.list_after(last.cursor)
     assert fetched(site, page.keys) == {mail(4)}
     assert keys_after(site.mailbox, last.cursor) == page.keys, "as long as no row is written it comes again"
+
+
+def test_a_long_listing_that_is_cut_short_goes_on_where_it_was(fake: GraphFake, site: GraphSite) -> None:
+    fill(site, 450)
+    pages: list[Listed] = []
+    for _ in range(3):  # the third page fails, then the one after it
+        fake.server.plan = once(Fault("refuse", 504), lambda request: len(fake.asked("GET", "/delta")) in (3, 6))
+        pages.clear()
+        with suppress(Lost):
+            pages += site.mailbox.list_after(None)
+    assert len(fake.asked("GET", "/delta")) == 7
+    assert [len(page.keys) for page in pages] == [100, 100, 100, 100, 50]
+    assert len({key for page in pages for key in page.keys}) == 450
+    assert keys_after(site.mailbox, pages[1].cursor) == tuple(key for page in pages[2:] for key in page.keys)
+    assert keys_after(site.mailbox, None) == tuple(key for page in pages for key in page.keys)
+    assert keys_after(site.mailbox, pages[-1].cursor) == ()
 
 
 def test_pages_out_of_order_and_with_repetitions(site: GraphSite) -> None:
@@ -647,6 +663,7 @@ def test_a_token_that_is_refused_at_the_sending(fake: GraphFake, mailer: GraphMa
     ("answer", "kind", "words"),
     [
         (refused(403, "ErrorSendAsDenied"), Permanent, "'Send as'"),
+        (refused(403, "ErrorMessageSubmissionBlocked"), Permanent, "Restricted entities"),
         (refused(413, "ErrorMessageSizeExceeded"), Permanent, "too large"),
         (refused(400, "ErrorInvalidRecipients", "At least one recipient isn't valid."), Permanent, "isn't valid"),
         (Response(413, b""), Permanent, "too large"),

@@ -217,7 +217,12 @@ class DateStore:
         view = ""
         for index in range(-((end - start) // -interval)):
             since = start + index * interval
-            there = [each.status for each in found if each.start < since + interval and since < each.end]
+            # One without a length marks its slot, too.
+            there = [
+                each.status
+                for each in found
+                if each.start < since + interval and (since < each.end or since <= each.start)
+            ]
             view += max((DIGITS[each] for each in there if each != "workingElsewhere"), default="4" if there else "0")
         items = [
             {"status": each.status, "start": _shown(each.start, request), "end": _shown(each.end, request)}

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -41,6 +42,21 @@ _UNREADABLE = frozenset({"errormimecontentconversionfailed", "errorcontentconver
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Way:
+    """How far the pages after a cursor were read.
+
+    pages: those of a listing that was cut short, which the next one gives again: a hundred thousand mails are a
+    thousand pages, and one of them may fail. link: what follows them, None to begin with. start: the link that was
+    reached before there was any key, and which is asked from then on: Graph forgets old ones.
+    """
+
+    cursor: str | None
+    link: str | None
+    start: str | None
+    pages: list[Listed] = field(default_factory=list)
+
+
 class GraphMailbox:
     """`ports.Mailbox` over Microsoft Graph. Keys are immutable ids, which stay when a message is moved.
 
@@ -56,9 +72,7 @@ class GraphMailbox:
         self._folder_id = ""
         self._resolved_at = 0.0
         self._forms: dict[str, str] = {}
-        self._beyond: tuple[str | None, str] | None = None
-        """A cursor and the link that was reached from it without meeting a key: it is asked instead, for Graph forgets
-        old links."""
+        self._way: _Way | None = None
         self._wait_s = SHORTEST_WAIT_S
         self._woken = threading.Event()
 
@@ -67,8 +81,9 @@ class GraphMailbox:
         found = folder_id(self._line, self.folder)
         if found is None:
             raise Gone(f"{self.name}: there is no folder {self.folder}; name it as Outlook shows it, levels by `/`")
+        if found != self._folder_id:
+            self._way = None
         self._folder_id, self._resolved_at = found, time.monotonic()
-        self._beyond = None
 
     def list_after(self, cursor: str | None) -> Iterator[Listed]:
         """Keys that the delta query (message: delta) lists beyond the cursor, by time within a page, none twice.
@@ -77,20 +92,26 @@ class GraphMailbox:
         that was only changed is listed again. Raises: as the port, and Gone (the folder is no longer there).
         """
         self._opened()
-        link = self._link_after(cursor)
-        seen: set[str] = set()
-        told = False
-        for page, reached in self._pages(link):
+        if self._way is None or self._way.cursor != cursor:
+            link = self._link_after(cursor)
+            self._way = _Way(cursor, link, link)
+        way = self._way
+        yield from way.pages
+        seen = {key for page in way.pages for key in page.keys}
+        for page, reached in self._pages(way.link):
             items = [item for item in page if "@removed" not in item]
             items.sort(key=lambda item: text_of(item, "receivedDateTime"))
-            keys = tuple(dict.fromkeys(key for item in items if (key := text_of(item, "id")) not in ("", *seen)))
+            keys = tuple(dict.fromkeys(key for item in items if (key := text_of(item, "id")) and key not in seen))
             seen.update(keys)
-            if len(keys) > 0 or told:
-                told = True
+            way.link = reached
+            if len(keys) > 0 or len(way.pages) > 0:
                 self._wait_s = SHORTEST_WAIT_S
-                yield Listed(keys, f"{reached}#{quote(self._folder_id, safe='')}")
+                way.pages.append(Listed(keys, f"{reached}#{quote(self._folder_id, safe='')}"))
+                yield way.pages[-1]
             else:
-                self._beyond = (cursor, reached)
+                way.start = reached
+        way.link = way.start
+        way.pages.clear()
 
     def fetch(self, keys: Sequence[str]) -> Iterator[Raw]:
         """The messages in the order of `keys`. One that Exchange cannot write as MIME has no octets."""
@@ -160,8 +181,6 @@ class GraphMailbox:
 
     def _link_after(self, cursor: str | None) -> str | None:
         """The link to ask, None to list everything: also for a cursor of another folder, server or backend."""
-        if self._beyond is not None and self._beyond[0] == cursor:
-            return self._beyond[1]
         link, _, of_folder = (cursor or "").rpartition("#")
         ours = of_folder == quote(self._folder_id, safe="") and self._line.is_ours(link)
         return link if ours else None

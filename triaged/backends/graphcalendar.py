@@ -205,7 +205,7 @@ def _account_for(view: str, taken: list[tuple[datetime, datetime]], start: datet
     """Raises: Permanent when a slot is busy by its digit and no entry says with what."""
     for index, digit in enumerate(view):
         since = start + index * SLOT
-        if digit not in _FREE_DIGITS and not any(a < since + SLOT and since < b for a, b in taken):
+        if digit not in _FREE_DIGITS and not any(a < since + SLOT and (since < b or since <= a) for a, b in taken):
             raise Permanent(
                 f"{address}: the calendar is busy at {since:%Y-%m-%d %H:%M} UTC and does not show its entries to us; "
                 "it is not taken as free"

@@ -36,6 +36,7 @@ _NO_MAILBOX = frozenset(
     "errorinvaliduser resourcenotfound request_resourcenotfound errornonexistentmailbox errormissingemailaddress "
     "mailboxnotenabledforrestapi mailboxnothostedinexchangeonline".split()
 )
+_BLOCKED = frozenset({"errormessagesubmissionblocked", "erroraccountsuspend"})
 _NO_RIGHT = frozenset(
     "erroraccessdenied accessdenied authorization_requestdenied authorization_identitynotfound "
     "authorization_scopenotfound".split()
@@ -204,6 +205,11 @@ class GraphLine:
             return (
                 f"{address} may not send under the address in From; use its own address there, or give it 'Send as' "
                 "on that address in the Exchange admin center"
+            )
+        if code in _BLOCKED:
+            return (
+                f"Exchange lets {address} send nothing for now, for too many mails or what looked like spam; an "
+                "administrator lifts that (security.microsoft.com, Restricted entities)"
             )
         if code in _NO_RIGHT or answer.status == 403:
             return (
