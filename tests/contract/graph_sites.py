@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
+
+import icalendar
 
 from tests.servers.certificates import Authority
 from tests.servers.graph import GraphFake, running_graph
+from tests.servers.graphdates import DateStore
 from triaged.backends.graph import GraphMailbox
 from triaged.backends.graphcalendar import GraphCalendar
+from triaged.backends.graphevents import UID
 from triaged.backends.graphmailer import GraphMailer
+from triaged.backends.ical import busy_of
 
 DESK, LENA = "desk@example.test", "lena@firm.example"
 WATCHED = "Clients"
+RESPONSES = {"ACCEPTED": "accepted", "DECLINED": "declined", "TENTATIVE": "tentativelyAccepted"}
+"""PARTSTAT → responseType."""
 
 
 class GraphSite:
@@ -68,8 +75,34 @@ def graph_mailer(authority: Authority) -> Iterator[tuple[GraphMailer, list[bytes
 
 
 @contextmanager
-def graph_calendar(authority: Authority, timezone: str) -> Iterator[GraphCalendar]:
+def graph_calendar(authority: Authority, timezone: str) -> Iterator[tuple[GraphCalendar, DateStore]]:
     with running_graph(authority, LENA) as fake:
         calendar = GraphCalendar(fake.settings(LENA), timezone=timezone)
-        yield calendar
+        yield calendar, fake.dates[LENA]
         calendar.close()
+
+
+def put_ics(dates: DateStore, octets: bytes, timezone: str) -> None:
+    """What another program wrote, as Exchange holds it: an event for each time, series expanded.
+
+    Raises: Permanent for what Exchange would not take.
+    """
+    around = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+    [calendar] = icalendar.Calendar.from_ical(octets, multiple=True)
+    for entry in calendar.walk("VEVENT"):
+        is_free = entry.get("TRANSP") == "TRANSPARENT" or entry.get("STATUS") == "CANCELLED"
+        status = "free" if is_free else "tentative" if entry.get("STATUS") == "TENTATIVE" else "busy"
+        uid = str(entry["UID"])
+        entry["TRANSP"], entry["STATUS"] = "OPAQUE", "CONFIRMED"
+    for slot in busy_of([("put", calendar.to_ical())], *around, timezone=timezone):
+        dates.put(slot.start, slot.end, status, properties={UID: uid})
+
+
+def told_of(dates: DateStore) -> list[tuple[str, str, str]]:
+    """What the server told attendees so far: `invite`, `update` or `cancel`, whom, the subject."""
+    return [(each.kind, each.address, each.subject) for each in dates.told]
+
+
+def answer_by(dates: DateStore, address: str, partstat: str) -> None:
+    """An attendee answers the invitation."""
+    dates.answer(address, RESPONSES[partstat])

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.graph_sites import graph_calendar
+from tests.contract.graph_sites import graph_calendar, put_ics
 from tests.doubles.calendar import MemoryCalendar
 from tests.servers.dovecot import free_ports
+from tests.servers.graphdates import DateStore
 from tests.servers.radicale import Radicale, radicale
 from triaged.backends.caldav import CaldavCalendar
 from triaged.backends.vdir import VdirCalendar
@@ -85,8 +86,8 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     elif request.param == "vdir":
         yield Case(VdirCalendar(tmp_path, ZONE), lambda name, octets: put_file(tmp_path / name, octets))
     elif request.param == "graph":
-        with graph_calendar(request.getfixturevalue("authority"), ZONE) as calendar:
-            yield Case(calendar, holds_no_ics)
+        with graph_calendar(request.getfixturevalue("authority"), ZONE) as (calendar, dates):
+            yield Case(calendar, lambda name, octets: put_dates(dates, octets))
     else:
         server = request.getfixturevalue("server")
         url = server.make_calendar(tmp_path.name)
@@ -95,8 +96,11 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
         calendar.close()
 
 
-def holds_no_ics(name: str, octets: bytes) -> None:
-    pytest.skip("a calendar of Microsoft 365 holds events, no iCalendar objects that another program could lay there")
+def put_dates(dates: DateStore, octets: bytes) -> None:
+    try:
+        put_ics(dates, octets, ZONE)
+    except Permanent as error:
+        pytest.skip(f"Microsoft 365 holds only what it understood, no iCalendar objects: {error}")
 
 
 def put_file(path: Path, octets: bytes) -> None:

@@ -950,7 +950,7 @@ def test_an_invitation_is_sent_once_and_the_others_stay(fake: GraphFake, calenda
     calendar.add("call-1", ours())
     for person in (ANNA, ANNA, Address("Anna@ACME.example"), BEN, ANNA):
         calendar.invite("call-1", person)
-    assert told(fake) == [("invitation", "anna@acme.example"), ("invitation", "ben@acme.example")]
+    assert told(fake) == [("invite", "anna@acme.example"), ("invite", "ben@acme.example")]
     with pytest.raises(Gone):
         calendar.invite("call-2", ANNA)
 
@@ -961,7 +961,7 @@ def test_an_invitation_whose_answer_was_lost_is_sent_once(fake: GraphFake, calen
     with pytest.raises(Lost):
         calendar.invite("call-1", ANNA)
     calendar.invite("call-1", ANNA)
-    assert told(fake) == [("invitation", "anna@acme.example")]
+    assert told(fake) == [("invite", "anna@acme.example")]
 
 
 def test_answers_are_read(fake: GraphFake, calendar: GraphCalendar) -> None:
@@ -1028,7 +1028,7 @@ def test_taking_it_out_tells_those_invited_once(fake: GraphFake, calendar: Graph
         assert calendar.remove(uid) is True
         assert calendar.remove(uid) is False
         assert calendar.find(uid) is None
-    assert told(fake) == [("invitation", "anna@acme.example"), ("cancellation", "anna@acme.example")]
+    assert told(fake) == [("invite", "anna@acme.example"), ("cancel", "anna@acme.example")]
     assert (len(fake.asked("POST", "/cancel")), len(fake.asked("DELETE", ""))) == (1, 1)
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -48,9 +48,9 @@ class Meeting:
 class Told:
     """A mail of the server's own to an attendee."""
 
-    kind: str
+    kind: Literal["invite", "update", "cancel"]
     address: str
-    event: str
+    subject: str
 
 
 class DateStore:
@@ -158,7 +158,7 @@ class DateStore:
             stay = [each["emailAddress"]["address"] for each in meeting.attendees]
             self._write(meeting, body)
             if set(body) - {"attendees"}:
-                self.told += [Told("update", address, meeting.id) for address in stay]
+                self.told += [Told("update", address, meeting.subject) for address in stay]
             meeting.version += 1
             return Response.of_json(self.json_of(meeting, request))
 
@@ -183,15 +183,15 @@ class DateStore:
              "status": before[address]["status"] if address in before else fresh}
             for address, each in now.items()
         ]  # fmt: skip
-        self.told += [Told("invitation", address, meeting.id) for address in now if address not in before]
-        self.told += [Told("cancellation", address, meeting.id) for address in before if address not in now]
+        self.told += [Told("invite", address, meeting.subject) for address in now if address not in before]
+        self.told += [Told("cancel", address, meeting.subject) for address in before if address not in now]
 
     def take_out(self, meeting: Meeting, *, cancel: bool) -> Response:
         with self.lock:
             del self.events[meeting.id]
             self.gone.append(meeting)
             people = [each["emailAddress"]["address"] for each in meeting.attendees]
-            self.told += [Told("cancellation", address, meeting.id) for address in people]
+            self.told += [Told("cancel", address, meeting.subject) for address in people]
             return Response(202 if cancel else 204)
 
     def schedule(self, body: dict[str, Any], request: Request) -> Response:
