@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,15 +17,16 @@ import pytest
 from tests.contract.graph_sites import DESK, LENA, WATCHED, GraphSite
 from tests.doubles.crossing import Crossing, nothing
 from tests.servers.certificates import Authority
-from tests.servers.graph import GraphFake, running_graph
+from tests.servers.graph import FakeTokens, GraphFake, running_graph
 from tests.servers.graphmail import refused
 from tests.servers.graphschema import schema
 from tests.servers.https import Fault, Request, Response
+from tests.servers.scripted import Line, ScriptedServer, scripted_server
 from triaged.backends.gate import gate_of
 from triaged.backends.graph import GraphMailbox
 from triaged.backends.graphcalendar import GraphCalendar
 from triaged.backends.graphevents import UID
-from triaged.backends.graphline import GraphLine
+from triaged.backends.graphline import GraphLine, GraphSettings
 from triaged.backends.graphmailer import GraphMailer
 from triaged.backends.web import Lost
 from triaged.calls.invitations import event, slot_of
@@ -618,6 +620,27 @@ def test_a_copy_that_comes_too_late_is_not_taken_for_none(fake: GraphFake, maile
     assert mailer.was_sent("<ours@example.test>") is None
     assert mailer.was_sent("<ours@example.test>") is True
     assert mailer.was_sent("<ours@example.tes>") is None
+
+
+@pytest.mark.parametrize("broken", ["a record of nonsense", "a reset"])
+def test_a_line_that_breaks_within_tls_is_uncertain(authority: Authority, broken: str) -> None:
+    def serve(line: Line, _: ScriptedServer) -> None:
+        while line.hear() != "":
+            pass
+        line.say('HTTP/1.1 200 OK\nContent-Length: 11\n\n{"id": "x"}')
+        while not line.hear().startswith("POST"):
+            pass
+        if broken == "a reset":
+            line.reset()
+        else:
+            os.write(line.socket.fileno(), b"no TLS at all\r\n" * 10)
+
+    with scripted_server(serve, tls=authority.good.server_context()) as server:
+        base_url = f"https://localhost:{server.port}/v1.0"
+        settings = GraphSettings(DESK, FakeTokens(), base_url, str(authority.ca_file), timeout_s=5)
+        with pytest.raises(Uncertain):
+            GraphMailer(settings).send(outgoing(), nothing)
+    assert server.connections == 1
 
 
 def test_silence_is_uncertain(fake: GraphFake) -> None:

@@ -119,8 +119,7 @@ class GraphMailbox:
         for key in keys:
             try:
                 raw = self._read(key)
-            except Gone as error:
-                log.info("vanished error=%s", error)
+            except Gone:
                 continue
             yield raw
 

@@ -75,7 +75,7 @@ def survey(line: GraphLine, since: datetime, *, watched_id: str, watched: str) -
         except LoginRefused:
             raise
         except Permanent as error:  # no right to read it, or it was just deleted
-            log.info("unsurveyed error=%s", error)
+            log.info("unsurveyed folder_id=%s kind=%s", identifier, type(error).__name__)
 
 
 def _since(line: GraphLine, identifier: str, since: datetime) -> Iterator[dict[str, Any]]:

@@ -216,7 +216,8 @@ class GraphLine:
                 f"the app may not do that with {address}: it lacks {right}, or its access is limited to other "
                 f"mailboxes. Grant {right} with admin consent (entra.microsoft.com, App registrations, API "
                 "permissions), and see that the app's role assignment (Exchange, RBAC for Applications) or its "
-                f"application access policy covers {address}"
+                f"application access policy covers {address}. Signed in as a person: {right}.Shared, and full access to "
+                "a mailbox that is not their own"
             )
         sentences = {
             401: "the access token is not accepted, a new one neither; sign in again",
