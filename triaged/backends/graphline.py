@@ -41,6 +41,14 @@ _NO_RIGHT = frozenset(
     "erroraccessdenied accessdenied authorization_requestdenied authorization_identitynotfound "
     "authorization_scopenotfound".split()
 )
+_SENTENCES = {
+    401: "the access token is not accepted, a new one neither; sign in again",
+    409: "somebody changed it this moment",
+    412: "somebody changed it this moment",
+    413: "it is too large for Microsoft Graph",
+    429: "too many requests, we are told to wait",
+    503: "is not available for now",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,20 +224,12 @@ class GraphLine:
                 f"the app may not do that with {address}: it lacks {right}, or its access is limited to other "
                 f"mailboxes. Grant {right} with admin consent (entra.microsoft.com, App registrations, API "
                 "permissions), and see that the app's role assignment (Exchange, RBAC for Applications) or its "
-                f"application access policy covers {address}. Signed in as a person: {right}.Shared, and full access to "
-                "a mailbox that is not their own"
+                f"application access policy covers {address}. Signed in as a person: {right}.Shared, and full access "
+                "to a mailbox that is not their own"
             )
-        sentences = {
-            401: "the access token is not accepted, a new one neither; sign in again",
-            409: "somebody changed it this moment",
-            412: "somebody changed it this moment",
-            413: "it is too large for Microsoft Graph",
-            429: "too many requests, we are told to wait",
-            503: "is not available for now",
-        }
         if 300 <= answer.status < 400:
             return f"has moved to {answer.headers.get('Location', 'nowhere')}; configure that"
-        return sentences.get(answer.status, "is refused")
+        return _SENTENCES.get(answer.status, "is refused")
 
     def _passed(
         self,
