@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.contract.graph_sites import answer_by, graph_calendar, put_ics, told_of
 from tests.doubles.calendar import MemoryCalendar
 from tests.servers.certificates import Authority
 from tests.servers.cyrus import Cyrus
@@ -92,7 +93,7 @@ def caldav(server: Radicale, url: str, **changes: object) -> CaldavCalendar:
 
 HOLDING_ICS = ["memory", "vdir", "caldav", "xandikos", "cyrus", "google fake"]
 """In which octets lie as they are, so also some that cannot be read; other servers hold only what they understood."""
-INVITING = ["ews fake"]
+INVITING = ["ews fake", "graph fake"]
 """Which send invitations themselves."""
 
 
@@ -126,6 +127,14 @@ def case(
             calendar = CaldavCalendar(google.url, ca_file=str(authority.ca_file), **options)  # type: ignore[arg-type]
             yield Case(calendar, google.put)
             calendar.close()
+    elif request.param == "graph fake":
+        with graph_calendar(request.getfixturevalue("authority"), ZONE) as (calendar, dates):
+            yield Case(
+                calendar,
+                lambda name, octets: put_ics(dates, octets, ZONE),
+                told=lambda: told_of(dates),
+                answer=lambda uid, address, answer: answer_by(dates, address, answer),
+            )
     else:
         names = {"caldav": "server", "xandikos": "second_server", "cyrus": "cyrus"}
         found = request.getfixturevalue(names[request.param])

@@ -15,6 +15,7 @@ from typing import Protocol
 import pytest
 from imapclient import IMAPClient
 
+from tests.contract.graph_sites import graph_mailbox
 from tests.doubles.mailbox import MemoryMailbox
 from tests.servers.certificates import Authority
 from tests.servers.cyrus import Cyrus
@@ -191,7 +192,7 @@ class ImapSite:
         pass
 
 
-@pytest.fixture(params=["memory", "maildir", "imap", "cyrus", "gmail fake", "ews fake"])
+@pytest.fixture(params=["memory", "maildir", "imap", "cyrus", "gmail fake", "ews fake", "graph fake"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param in ("imap", "cyrus"):
         server: Dovecot | Cyrus = request.getfixturevalue("dovecot" if request.param == "imap" else "cyrus")
@@ -208,6 +209,9 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     elif request.param == "gmail fake":
         with gmail_site(LIMIT) as gmail:
             yield from opened(gmail)
+    elif request.param == "graph fake":
+        with graph_mailbox(request.getfixturevalue("authority"), max_message_bytes=LIMIT) as found:
+            yield from opened(found)
     else:
         found = MemorySite() if request.param == "memory" else MaildirSite(tmp_path / "desk")
         yield from opened(found)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.graph_sites import graph_mailer
 from tests.doubles.crossing import Crossing, nothing
 from tests.doubles.mailer import MemoryMailer
 from tests.servers.certificates import Authority, Certificate
@@ -52,14 +53,16 @@ class Site:
             return [mail.octets for mail in self._arrived.sent]
         if callable(self._arrived):
             return list(self._arrived())
+        if isinstance(self._arrived, list):
+            return list(self._arrived)
         assert isinstance(self._arrived, Path)
         files = (self._arrived / "new").iterdir()
         return [path.read_bytes() for path in sorted(files, key=lambda path: path.stat().st_mtime_ns)]
 
 
-@pytest.fixture(params=["memory", "maildir", "smtp", "ews"])
+@pytest.fixture(params=["memory", "maildir", "smtp", "ews fake", "graph fake"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    if request.param == "ews":
+    if request.param == "ews fake":
         pytest.importorskip("exchangelib")
         from tests.contract.ews_sites import EwsMailer, fresh_address, running_fake, settings_of
 
@@ -72,6 +75,11 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param == "smtp":
         server: SmtpServer = request.getfixturevalue("smtp_server")
         found = Site(SmtpMailer(server.settings(), sent=None), server, twice=2)
+    elif request.param == "graph fake":
+        with graph_mailer(request.getfixturevalue("authority")) as (mailer, sent):
+            yield Site(mailer, sent, twice=2)
+            mailer.close()
+        return
     elif request.param == "maildir":
         found = Site(MaildirMailer(tmp_path / "out"), tmp_path / "out", twice=1)
     else:

@@ -38,6 +38,13 @@ class Request:
     number: int
     port: int = 0
     """The client's, which tells its connections apart."""
+    target: str = ""
+    """As it stood in the request line."""
+
+    @property
+    def segments(self) -> list[str]:
+        """Of the path, each decoded by itself: an id may hold a `/`."""
+        return [unquote(each) for each in urlsplit(self.target).path.split("/")[1:]]
 
     def asked(self, name: str) -> str:
         """The value of a query option, `""` without it."""
@@ -98,7 +105,8 @@ class HttpsServer:
         split = urlsplit(target)
         query = tuple(parse_qsl(split.query, keep_blank_values=True))
         with self._lock:
-            request = Request(method, unquote(split.path), query, headers, body, len(self.requests), port)
+            number = len(self.requests)
+            request = Request(method, unquote(split.path), query, headers, body, number, port, target)
             self.requests.append(request)
             mailbox = self._mailbox_of(request)
             if mailbox:

@@ -7,7 +7,7 @@ server and nowhere else.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,7 +34,8 @@ _WRONG_ADDRESS = (
     requests.exceptions.MissingSchema,
     urllib3.exceptions.LocationValueError,
 )
-_NOT_SENT = (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError)
+_NOT_SENT = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)
+"""Not SSLError: `requests` gives it for a TLS record that broke after the request, too."""
 
 
 class Lost(Transient):
@@ -79,7 +80,7 @@ class Web:
         method: str,
         url: str,
         *,
-        accept: tuple[int, ...],
+        accept: Container[int],
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         sentences: Mapping[int, str] | None = None,
