@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from tests.desk import lay_out_site
 from tests.house.readme_map import ROOT
+from triaged import servers, signins
 from triaged import settings as configuration
-from triaged import signins
 from triaged.accounts.read_csv import COLUMNS
 from triaged.cli import app
 from triaged.config import load_config
@@ -115,10 +115,10 @@ def test_config_toml_shows_every_key_and_no_other() -> None:
         "health": (configuration.Health,),
         "canary": (configuration.CanaryTable,),
         "sign_in": (signins.MicrosoftSignIn, signins.GoogleSignIn),
-        "mailbox": (configuration.MaildirTable, configuration.ImapTable),
-        "outgoing": (configuration.MaildirOutgoing, configuration.SmtpOutgoing),
+        "mailbox": (servers.MaildirTable, servers.ImapTable, servers.EwsTable, servers.GraphTable),
+        "outgoing": (servers.MaildirOutgoing, servers.SmtpOutgoing, servers.EwsOutgoing, servers.GraphOutgoing),
         "person": (configuration.Person,),
-        "calendar": (configuration.VdirTable, configuration.CaldavTable),
+        "calendar": (servers.VdirTable, servers.CaldavTable, servers.EwsCalendarTable, servers.GraphCalendarTable),
     }
     shown = shown_keys()
     for table, models in tables.items():

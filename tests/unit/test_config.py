@@ -196,7 +196,7 @@ WRONG = [
         'kind = "imap"',
         'kind = "pop3"',
         '[[mailbox]]\nname = "desk"',
-        "'mailbox.kind' must be 'maildir', 'imap', not 'pop3'",
+        "'mailbox.kind' must be 'maildir', 'imap', 'ews', 'graph', not 'pop3'",
     ),
     ("no kind", 'kind = "smtp"\n', "", "[outgoing]", "'outgoing.kind' is missing"),
     (
@@ -359,7 +359,7 @@ WRONG = [
         'user = "lena"\npassword_file = "secret"',
         'sign_in = "microsoft"',
         'sign_in = "microsoft"',
-        "Microsoft has no CalDAV; this sign_in cannot open the calendar",
+        'Microsoft has no CalDAV; use kind = "graph" for this calendar',
     ),
     (
         "service account for nobody",
