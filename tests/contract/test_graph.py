@@ -472,6 +472,14 @@ def test_a_message_id_with_a_quote(site: GraphSite) -> None:
     assert (site.in_folder(WATCHED), site.in_folder("Done")) == ([octets], [mail(2)])
 
 
+def test_a_message_id_that_differs_in_case_is_another(site: GraphSite) -> None:
+    for octets in (mail(1), mail(1).replace(b"<1@example", b"<1@EXAMPLE")):
+        site.lay("Sent Items", octets, FIRST)
+    assert GraphMailer(site.fake.settings(DESK), looks_s=(0,)).was_sent("<1@Example.com>") is None
+    site.mailbox.refile("<1@example.com>", "Sent Items", WATCHED)
+    assert site.in_folder(WATCHED) == [mail(1)]
+
+
 def test_a_survey_passes_over_what_it_may_not_read_and_what_shows_others(site: GraphSite) -> None:
     fill(site, 2)
     site.lay("Secret", mail(3), FIRST)
@@ -705,7 +713,11 @@ def test_answers_to_a_sending(
 
 
 def test_accepted_is_accepted_whatever_comes_with_it(fake: GraphFake, mailer: GraphMailer) -> None:
-    fake.forbidden["sendMail"] = Response(202, b" " * 1_000_000)
+    def breaking() -> Iterator[bytes]:
+        yield b" " * 1_000_000
+        raise ConnectionError
+
+    fake.forbidden["sendMail"] = Response(202, breaking())
     crossing = Crossing()
     mailer.send(outgoing(), crossing)
     assert crossing.told == ["begins", "202 accepted"]
