@@ -16,6 +16,7 @@ from tests.servers.graphdates import DateStore
 from tests.servers.graphmail import MailStore, refused
 from tests.servers.graphschema import Place, Schema, schema
 from tests.servers.https import Fault, HttpsServer, Request, Response, running
+from triaged.backends.gate import gate_of
 from triaged.backends.graphline import GraphSettings
 
 
@@ -256,6 +257,7 @@ def _throttled(fault: Fault) -> Response:
 @contextmanager
 def running_graph(authority: Authority, *addresses: str) -> Iterator[GraphFake]:
     """A fake with these mailboxes. Its violations, too early and too many requests fail the test at its end."""
+    gate_of.cache_clear()  # a port is used again, and the mailbox there was told to wait in another test
     fake = GraphFake(authority, *addresses)
     with running(fake.server, authority):
         yield fake

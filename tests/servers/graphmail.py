@@ -223,8 +223,8 @@ class MailStore:
         condition = request.asked("$filter")
         found = [mail for mail in self.mails.values() if mail.folder == folder.id]
         if (match := re.fullmatch(r"internetMessageId eq '((?:[^']|'')*)'", condition)) is not None:
-            wanted = match[1].replace("''", "'")
-            found = [mail for mail in found if mail.field("message-id") == wanted]
+            wanted = match[1].replace("''", "'").lower()  # Exchange compares strings without regard to case
+            found = [mail for mail in found if mail.field("message-id").lower() == wanted]
         elif (match := re.fullmatch(r"receivedDateTime ge (\S+)", condition)) is not None:
             since = datetime.fromisoformat(match[1])
             found = [mail for mail in found if mail.received >= since]
