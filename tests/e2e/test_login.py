@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from tests.servers.oauth import (
 )
 from tests.servers.smtp import SmtpServer
 from triaged.backends.web import Web
+from triaged.log.alerts import alerts
 
 
 @pytest.fixture
@@ -250,9 +252,8 @@ def test_a_worker_reads_and_answers_with_tokens_until_they_are_withdrawn(
     assert "mailbox desk: sign-in microsoft: nobody has signed in yet; type: triaged login microsoft" in done.stderr
     assert site.triaged("login", "microsoft").returncode == 0
     dovecot_by_token.deliver(mail("Our figures"), sender="ann@example.test")
-    site.run_once()
-    row = site.row("Our figures")
-    assert row is not None
+    with running(site):
+        row = wait_for(lambda: site.ended("Our figures"), "a mail read and answered")
     assert ("ack", "done") in row.effects
     assert len(smtp_server.mails) == 1
     assert len(smtp_server.token_logins) >= 1
@@ -265,8 +266,9 @@ def test_a_worker_reads_and_answers_with_tokens_until_they_are_withdrawn(
     says_no_secret(oauth, done.stderr)
 
     def told() -> bool:
-        alerts = [json.loads(line) for line in site.triaged("alerts", "list", "--json").stdout.splitlines()]
-        return any("triaged login microsoft" in str(each) and each["what"] == "mailbox desk" for each in alerts)
+        with closing(site.reader()) as reader:
+            found = alerts(reader).get("part:mailbox desk")
+        return found is not None and "sign in again: triaged login microsoft" in found.words
 
     with running(site, ready=False):
         wait_for(told, "an alarm that says what to type", timeout_s=90)
