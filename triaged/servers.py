@@ -107,8 +107,8 @@ class _Ews(SignIn):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> _Ews:
-        if self.auth == "oauth" and not self.sign_in:
-            raise ValueError('auth = "oauth" needs a sign_in')
+        if self.auth == "oauth" and not (self.sign_in and self.endpoint):
+            raise ValueError('auth = "oauth" needs a sign_in and the endpoint that its tokens are for')
         if self.auth != "oauth" and self.sign_in:
             raise ValueError('sign_in needs auth = "oauth"')
         if self.auth != "oauth" and not self.user:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from triaged.backends import google, microsoft, tokencache
 from triaged.backends.google import GoogleSettings, google_tokens
 from triaged.backends.microsoft import MicrosoftSettings, graph_root, microsoft_tokens
 from triaged.backends.pem import key_pair
 from triaged.backends.tokens import Resource, Tokens
+from triaged.config import sign_ins
 from triaged.errors import Problem, TriagedError
 from triaged.ports import SignedIn, Visit
 from triaged.servers import (
@@ -86,6 +88,7 @@ def settings_of(config: Config, sign_in: MicrosoftSignIn | GoogleSignIn) -> Micr
             authority=sign_in.authority,
             ca_file=ca_file,
             timeout_s=sign_in.timeout_s,
+            ews_host=_ews_host(config, sign_in.name),
         )
     return GoogleSettings(
         name=sign_in.name,
@@ -97,6 +100,13 @@ def settings_of(config: Config, sign_in: MicrosoftSignIn | GoogleSignIn) -> Micr
         ca_file=ca_file,
         timeout_s=sign_in.timeout_s,
     )
+
+
+def _ews_host(config: Config, name: str) -> str:
+    """Of the Exchange server that a sign-in opens, `""` for none."""
+    tables = (table for _, table in sign_ins(config) if table.sign_in == name)
+    endpoints = (table.endpoint for table in tables if isinstance(table, EwsTable | EwsOutgoing | EwsCalendarTable))
+    return urlsplit(next(endpoints, "")).hostname or ""
 
 
 def uses_of(config: Config, name: str) -> tuple[Use, ...]:

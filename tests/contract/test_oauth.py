@@ -197,7 +197,7 @@ def test_threads_share_one_refusal(made: Made) -> None:
     [
         ("global", "graph", "https://graph.microsoft.com/.default"),
         ("global", "mail", "https://outlook.office365.com/.default"),
-        ("global", "ews", "https://outlook.office365.com/.default"),
+        ("global", "ews", "https://mail.firm.example/.default"),
         ("usgov", "graph", "https://graph.microsoft.us/.default"),
         ("usgov-dod", "graph", "https://dod-graph.microsoft.us/.default"),
         ("china", "graph", "https://microsoftgraph.chinacloudapi.cn/.default"),
@@ -205,7 +205,7 @@ def test_threads_share_one_refusal(made: Made) -> None:
     ],
 )
 def test_an_app_by_its_secret(made: Made, cloud: str, resource: str, scope: str) -> None:
-    token = microsoft_tokens(made.app(cloud=cloud), resource).token()  # type: ignore[arg-type]
+    token = microsoft_tokens(made.app(cloud=cloud, ews_host="mail.firm.example"), resource).token()  # type: ignore[arg-type]
     grant = made.fake.user_of(token)
     assert grant is not None
     assert (grant.client, grant.scope, grant.user) == (SECRET_APP, scope, "")

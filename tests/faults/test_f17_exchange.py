@@ -66,6 +66,9 @@ ENDS_S = 240.0
 FILED = "Triaged"
 ADDRESS = "desk@nordlicht.example"
 
+LOST = re.compile("did it arrive|no (clear )?answer came")
+"""What a person is asked about an acknowledgement of which nobody can tell."""
+
 _clock = Event()
 """Never set: a clock to wait on."""
 
@@ -269,18 +272,20 @@ def ground(folder: Path) -> Ground:
 
 
 class Faults:
-    """Which fault a request meets, drawn by chance, until so many came to pass."""
+    """Which fault a request meets, drawn by chance, until so many came to pass; two in a row at most, for after each
+    the worker waits twice as long."""
 
     def __init__(self, seed: int) -> None:
         self._draw = random.Random(seed)
-        self._left = self._draw.randrange(2, 12)
+        self._left, self._row = self._draw.randrange(2, 7), 0
         self._lock = Lock()
 
     def __call__(self, request: Request) -> Fault | None:
         with self._lock:
-            if self._left <= 0 or self._draw.random() > 0.3:
+            if self._left <= 0 or self._row == 2 or self._draw.random() > 0.3:
+                self._row = 0
                 return None
-            self._left -= 1
+            self._left, self._row = self._left - 1, self._row + 1
             return self._draw.choice(FAULTS)
 
 
@@ -353,7 +358,7 @@ def _checked(ground: Ground, desk: Desk, reader: Reader) -> tuple[int, list[str]
     wrong = [
         f"{kind} is {state}: {detail}"
         for kind, state, _, detail in ends
-        if state != "done" and (state != "person" or kind not in ("ack", "notify") or "did it arrive" not in detail)
+        if state != "done" and (state != "person" or kind not in ("ack", "notify") or not LOST.search(detail))
     ]
     for what, found, expected in (("rows", rows, ground.judged), ("mails in its folders", lies, ground.judged)):
         if found != Counter(expected.keys()):

@@ -610,5 +610,4 @@ def running_fake(authority: Authority, address: str) -> Iterator[EwsFake]:
         finally:
             fake.stop()
     assert fake.violations == [], "\n".join(fake.violations)
-    assert fake.https.early == []
-    assert max(fake.https.peak.values(), default=0) <= 4
+    fake.https.assert_heeded()

@@ -262,5 +262,4 @@ def running_graph(authority: Authority, *addresses: str) -> Iterator[GraphFake]:
     with running(fake.server, authority):
         yield fake
     assert fake.violations == []
-    assert fake.server.early == []
-    assert max(fake.server.peak.values(), default=0) <= 4
+    fake.server.assert_heeded()

@@ -100,6 +100,13 @@ class HttpsServer:
         """Requests that came while their mailbox was told to wait."""
         self.url = ""
 
+    def assert_heeded(self) -> None:
+        """No request came while its mailbox was told to wait, and never more than four at once."""
+        early = [f"number {each.number}: {each.method} {each.path} {each.body[:300]!r}" for each in self.early]
+        assert early == [], f"of {len(self.requests)} requests these came while told to wait: {early}"
+        peak = max(self.peak.values(), default=0)
+        assert peak <= 4, f"{peak} requests at once"
+
     def handle(self, method: str, target: str, headers: dict[str, str], body: bytes, port: int = 0) -> Response | None:
         """The answer, or None when the connection is to break."""
         split = urlsplit(target)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, TypeVar
@@ -152,7 +153,7 @@ class _Session:
         self._where = urlsplit(url).hostname or url
         self._timeout_s = settings.timeout_s
         self._limit_bytes = limit_bytes
-        self._gate = gate_of(self._where, settings.address.lower())
+        self._gate = gate_of(urlsplit(url).netloc.lower(), settings.address.lower())
         self._credentials = credentials_of(settings)
         self._web = Web(self._where, ca_file=settings.ca_file, timeout_s=settings.timeout_s, auth=self._credentials)
 
@@ -172,10 +173,7 @@ class _Session:
     ) -> requests.Response:
         """An answer with status 200, or with 500 and SOAP in it. Raises: as `Web.request`."""
         headers = {"Content-Type": "text/xml; charset=utf-8", "Accept": "text/xml", **headers}
-        if stream:
-            # No turn at the gate: it would be held for half an hour, and nobody else would get it.
-            if (left_s := self._gate.left_s()) > 0:
-                raise Transient(f"{self._where}: asked us to wait {left_s:.0f} s more", retry_after_s=left_s)
+        if stream:  # the listener has a turn at the gate for as long as it listens
             return self._again_if_refused(
                 lambda: self._web.stream("POST", url, data=data, headers=headers, silence_s=STREAM_SILENCE_S)
             )
@@ -300,7 +298,7 @@ class EwsLine:
         logging.getLogger("exchangelib").setLevel(logging.CRITICAL)
         self.host = urlsplit(endpoint).hostname or ""
         self._settings = settings
-        self._gate = gate_of(self.host, settings.address.lower())
+        self._gate = gate_of(urlsplit(endpoint).netloc.lower(), settings.address.lower())
         config = Configuration(
             service_endpoint=endpoint,
             auth_type=NOAUTH,  # for all that exchangelib knows
@@ -311,6 +309,10 @@ class EwsLine:
         access = DELEGATE if settings.access == "delegate" else IMPERSONATION
         self.account = Account(settings.address, access_type=access, config=config, default_timezone=UTC, locale="en")
         self.account.protocol = type.__call__(_Protocol, config, settings, limit_bytes)
+
+    def listening(self) -> AbstractContextManager[None]:
+        """A turn at the gate for as long as a stream is open. Raises: as `Gate.passing`."""
+        return self._gate.passing(self.host, timeout_s=self._settings.timeout_s)
 
     def ask(self, payload: etree._Element, doing: str) -> list[etree._Element | TriagedError]:
         """The response messages, in order; what was refused as an error of ours, not raised.

@@ -109,9 +109,10 @@ class Listener:
         """Whether the stream ended as it should."""
         stream = self._stream = _Stream(self._line, self._told)
         try:
-            for _ in stream.call([subscription], STREAM_MINUTES):
-                if self._closed.is_set():
-                    break
+            with self._line.listening():
+                for _ in stream.call([subscription], STREAM_MINUTES):
+                    if self._closed.is_set():
+                        break
         finally:
             self._stream = None
             self.is_open = False

@@ -49,11 +49,13 @@ class Gate:
     def shut(self, retry_after_s: float | None) -> float:
         """The server asks us to wait, for this long or without a word how long; returns the seconds."""
         with self._lock:
-            self._refusals += 1
+            now = time.monotonic()
             wait_s = retry_after_s
             if wait_s is None:
-                wait_s = min(FIRST_WAIT_S * 2.0 ** (self._refusals - 1), LONGEST_WAIT_S)
-            self._shut_until = max(self._shut_until, time.monotonic() + wait_s)
+                if now >= self._shut_until:  # not another of those that were under way when the first was refused
+                    self._refusals += 1
+                wait_s = min(FIRST_WAIT_S * 2.0 ** max(self._refusals - 1, 0), LONGEST_WAIT_S)
+            self._shut_until = max(self._shut_until, now + wait_s)
             return wait_s
 
     def went_well(self) -> None:
@@ -64,5 +66,5 @@ class Gate:
 
 @cache
 def gate_of(service: str, mailbox: str) -> Gate:
-    """The one gate of this process for a mailbox (lower case) at a service (its host)."""
+    """The one gate of this process for a mailbox (lower case) at a service (its host and port)."""
     return Gate()

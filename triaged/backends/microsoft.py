@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Cloud:
     """Where a Microsoft cloud's servers are. outlook: of IMAP and SMTP scopes that a person consents to; exchange: of
-    EWS and of an app's own scopes."""
+    those of an app."""
 
     login: str
     graph: str
@@ -76,7 +76,8 @@ class MicrosoftSettings:
     """One app, and how it proves itself: by a secret, by a certificate (both for itself), or by a person who signed in.
 
     name: of the sign-in in config.toml. kept: the file of a person's sign-in. secret, certificate: files, the latter
-    PEM with private key and certificate. authority: `https://host` in place of the cloud's, `""` for that.
+    PEM with private key and certificate. authority: `https://host` in place of the cloud's, `""` for that. ews_host:
+    of the Exchange server on premises that tokens for EWS are good for (hybrid modern authentication).
     """
 
     name: str
@@ -89,6 +90,7 @@ class MicrosoftSettings:
     authority: str = ""
     ca_file: str | None = None
     timeout_s: float = 30
+    ews_host: str = ""
 
     @property
     def is_app(self) -> bool:
@@ -117,8 +119,9 @@ def scopes(settings: MicrosoftSettings, resource: Resource) -> list[str]:
     """What is asked for (RFC 6749 3.3). An app has what an administrator gave it: `/.default`."""
     cloud = CLOUDS[settings.cloud]
     if settings.is_app:
-        return [f"https://{cloud.graph if resource == 'graph' else cloud.exchange}/.default"]
-    host = {"graph": cloud.graph, "ews": cloud.exchange, "mail": cloud.outlook}[resource]
+        host = {"graph": cloud.graph, "ews": settings.ews_host, "mail": cloud.exchange}[resource]
+        return [f"https://{host}/.default"]
+    host = {"graph": cloud.graph, "ews": settings.ews_host, "mail": cloud.outlook}[resource]
     return [f"https://{host}/{permission}" for permission in PERMISSIONS[resource]]
 
 
