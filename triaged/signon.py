@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from triaged.backends import google, microsoft, tokencache
-from triaged.backends.google import GoogleSettings, google_tokens
-from triaged.backends.microsoft import MicrosoftSettings, graph_root, microsoft_tokens
-from triaged.backends.pem import key_pair
-from triaged.backends.tokens import Resource, Tokens
+from triaged.backends.oauth import google, microsoft, tokencache
+from triaged.backends.oauth.google import GoogleSettings, google_tokens
+from triaged.backends.oauth.microsoft import MicrosoftSettings, graph_root, microsoft_tokens
+from triaged.backends.oauth.pem import key_pair
+from triaged.backends.oauth.tokens import Resource, Tokens
 from triaged.config import sign_ins
 from triaged.errors import Problem, TriagedError
 from triaged.ports import SignedIn, Visit

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from triaged.backends.caldav import CaldavCalendar
 from triaged.backends.certificates import Begins, TlsServer, certificate_end
-from triaged.backends.graph import GraphMailbox
-from triaged.backends.graphcalendar import GraphCalendar
-from triaged.backends.graphline import GraphSettings
-from triaged.backends.graphmailer import GraphMailer
-from triaged.backends.imap import ImapMailbox
-from triaged.backends.imapline import ImapSettings
-from triaged.backends.imapsent import ImapSent
+from triaged.backends.graph.calendar import GraphCalendar
+from triaged.backends.graph.line import GraphSettings
+from triaged.backends.graph.mailbox import GraphMailbox
+from triaged.backends.graph.mailer import GraphMailer
+from triaged.backends.imap.line import ImapSettings
+from triaged.backends.imap.mailbox import ImapMailbox
+from triaged.backends.imap.sent import ImapSent
 from triaged.backends.maildir import MaildirMailbox, MaildirMailer
 from triaged.backends.notify import AppriseNotifier, read_urls, url_problems
 from triaged.backends.smtp import SmtpMailer, SmtpSettings
@@ -59,7 +59,7 @@ from triaged.worker.vitals import Page
 from triaged.worker.watch import Watched
 
 if TYPE_CHECKING:
-    from triaged.backends.ewsline import EwsSettings
+    from triaged.backends.ews.line import EwsSettings
 
 
 def log_path(config: Config) -> Path:
@@ -103,7 +103,7 @@ def mailbox_of(config: Config, name: str) -> Mailbox:
             settings = graph_settings(config, table, table.address)
             return GraphMailbox(table.name, table.folder, settings, max_message_bytes=limit)
         case EwsTable():
-            from triaged.backends.ews import EwsMailbox  # exchangelib: 0.4 s and 24 MB that few need
+            from triaged.backends.ews.mailbox import EwsMailbox  # exchangelib: 0.4 s and 24 MB that few need
 
             return EwsMailbox(
                 table.name, table.folder, ews_settings(config, table, table.address), max_message_bytes=limit
@@ -141,7 +141,7 @@ def graph_settings(
 
 def ews_settings(config: Config, table: EwsTable | EwsOutgoing | EwsCalendarTable, address: str) -> EwsSettings:
     """How to reach the mailbox of `address` on an Exchange server."""
-    from triaged.backends.ewsline import EwsSettings
+    from triaged.backends.ews.line import EwsSettings
 
     return EwsSettings(
         endpoint=table.endpoint,
@@ -165,7 +165,7 @@ def mailer_of(config: Config, *, keep_sent: bool = True) -> Mailer:
         case GraphOutgoing():
             return GraphMailer(graph_settings(config, outgoing, outgoing.address))
         case EwsOutgoing():
-            from triaged.backends.ewsmailer import EwsMailer
+            from triaged.backends.ews.mailer import EwsMailer
 
             return EwsMailer(ews_settings(config, outgoing, outgoing.address))
         case MaildirOutgoing():
@@ -215,7 +215,7 @@ def calendar_of(config: Config, person: Person, *, timezone: str) -> Calendar | 
             graph = graph_settings(config, table, table.address or person.email)
             return GraphCalendar(graph, timezone=timezone, online_meeting=table.online_meeting)
         case EwsCalendarTable():
-            from triaged.backends.ewscalendar import EwsCalendar
+            from triaged.backends.ews.calendar import EwsCalendar
 
             return EwsCalendar(ews_settings(config, table, table.address or person.email), timezone=timezone)
 

@@ -28,7 +28,7 @@ from tests.bench.worker import ROLES, Run, run_through, running_worker, write_co
 from tests.servers import dovecot as dovecot_server
 from tests.servers.dovecot import Dovecot, running_dovecot
 from triaged import shipped
-from triaged.backends.imapline import ImapSettings
+from triaged.backends.imap.line import ImapSettings
 
 RATIO_AIM = 0.4
 MEMORY_AIM_MB = 400

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from imapclient import IMAPClient
 
-from triaged.backends.imapline import ImapSettings
+from triaged.backends.imap.line import ImapSettings
 
 BATCH = 100
 

@@ -11,10 +11,10 @@ import icalendar
 from tests.servers.certificates import Authority
 from tests.servers.ews import EwsFake, running_fake
 from tests.servers.ewsparts import Event, Item
-from triaged.backends.ews import EwsMailbox
-from triaged.backends.ewscalendar import EwsCalendar
-from triaged.backends.ewsline import EwsSettings
-from triaged.backends.ewsmailer import EwsMailer
+from triaged.backends.ews.calendar import EwsCalendar
+from triaged.backends.ews.line import EwsSettings
+from triaged.backends.ews.mailbox import EwsMailbox
+from triaged.backends.ews.mailer import EwsMailer
 from triaged.backends.ical import busy_of
 
 ANSWERS = {"ACCEPTED": "Accept", "DECLINED": "Decline", "TENTATIVE": "Tentative"}

@@ -11,10 +11,10 @@ import icalendar
 from tests.servers.certificates import Authority
 from tests.servers.graph import GraphFake, running_graph
 from tests.servers.graphdates import DateStore
-from triaged.backends.graph import GraphMailbox
-from triaged.backends.graphcalendar import GraphCalendar
-from triaged.backends.graphevents import UID
-from triaged.backends.graphmailer import GraphMailer
+from triaged.backends.graph.calendar import GraphCalendar
+from triaged.backends.graph.events import UID
+from triaged.backends.graph.mailbox import GraphMailbox
+from triaged.backends.graph.mailer import GraphMailer
 from triaged.backends.ical import busy_of
 
 DESK, LENA = "desk@example.test", "lena@firm.example"

@@ -24,13 +24,13 @@ from tests.servers.ews import EwsFake, running_fake
 from tests.servers.ewsparts import Event, Refused
 from tests.servers.ewsschema import violations
 from tests.servers.https import Fault, Request
-from triaged.backends import ewsdiscover
-from triaged.backends.ews import EwsMailbox
-from triaged.backends.ewscalendar import EwsCalendar
-from triaged.backends.ewsevents import read_event
-from triaged.backends.ewsline import EwsSettings
-from triaged.backends.ewsmailer import EwsMailer
-from triaged.backends.ewsxml import moment
+from triaged.backends.ews import discover
+from triaged.backends.ews.calendar import EwsCalendar
+from triaged.backends.ews.events import read_event
+from triaged.backends.ews.line import EwsSettings
+from triaged.backends.ews.mailbox import EwsMailbox
+from triaged.backends.ews.mailer import EwsMailer
+from triaged.backends.ews.xml import moment
 from triaged.backends.web import Lost
 from triaged.decision import Outgoing
 from triaged.errors import Gone, LoginRefused, Permanent, Transient, TriagedError, Uncertain
@@ -248,21 +248,21 @@ def test_exchange_online_and_what_is_not_https_are_refused_before_a_request(
 @pytest.mark.parametrize("address", ["desk@outlook.com", "desk@firm.office365.com"])
 def test_autodiscover_asks_nobody_for_an_address_of_microsofts(settings: EwsSettings, address: str) -> None:
     with pytest.raises(Permanent, match='kind = "graph"'):
-        ewsdiscover.endpoint_of(replace(settings, endpoint="", address=address))
+        discover.endpoint_of(replace(settings, endpoint="", address=address))
 
 
 def test_autodiscover_follows_only_below_the_domain() -> None:
-    assert ewsdiscover._below("https://mail.firm.example/a", "firm.example") == "https://mail.firm.example/a"
+    assert discover._below("https://mail.firm.example/a", "firm.example") == "https://mail.firm.example/a"
     for url in ("https://autodiscover-s.outlook.com/a", "https://evilfirm.example/a", "http://mail.firm.example/a", ""):
-        with pytest.raises(ewsdiscover._ElsewhereError):
-            ewsdiscover._below(url, "firm.example")
+        with pytest.raises(discover._ElsewhereError):
+            discover._below(url, "firm.example")
 
 
 def test_autodiscover_reads_the_address_of_ews() -> None:
-    told = f'<a xmlns="{ewsdiscover.OUTLOOK}"><Protocol><EwsUrl> https://mail.firm.example/EWS </EwsUrl></Protocol></a>'
-    assert ewsdiscover._account(told.encode())["EwsUrl"] == "https://mail.firm.example/EWS"
+    told = f'<a xmlns="{discover.OUTLOOK}"><Protocol><EwsUrl> https://mail.firm.example/EWS </EwsUrl></Protocol></a>'
+    assert discover._account(told.encode())["EwsUrl"] == "https://mail.firm.example/EWS"
     with pytest.raises(Permanent):
-        ewsdiscover._account(b"<html><p>sign in")
+        discover._account(b"<html><p>sign in")
 
 
 def test_a_strangers_certificate_is_not_accepted(fake: EwsFake, settings: EwsSettings, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from typing import Literal
 import pytest
 
 from tests.servers.gmail import ALL_MAIL, CAPABILITIES, Gmail, running_gmail
-from triaged.backends import imapsent
-from triaged.backends.imap import ImapMailbox
-from triaged.backends.imapsent import ImapSent
+from triaged.backends.imap import sent as imapsent
+from triaged.backends.imap.mailbox import ImapMailbox
+from triaged.backends.imap.sent import ImapSent
 from triaged.errors import Gone, LoginRefused, Permanent
 from triaged.ports import keys_after
 

@@ -23,11 +23,11 @@ from tests.servers.graphschema import schema
 from tests.servers.https import Fault, Request, Response
 from tests.servers.scripted import Line, ScriptedServer, scripted_server
 from triaged.backends.gate import gate_of
-from triaged.backends.graph import GraphMailbox
-from triaged.backends.graphcalendar import GraphCalendar
-from triaged.backends.graphevents import UID
-from triaged.backends.graphline import GraphLine, GraphSettings
-from triaged.backends.graphmailer import GraphMailer
+from triaged.backends.graph.calendar import GraphCalendar
+from triaged.backends.graph.events import UID
+from triaged.backends.graph.line import GraphLine, GraphSettings
+from triaged.backends.graph.mailbox import GraphMailbox
+from triaged.backends.graph.mailer import GraphMailer
 from triaged.backends.web import Lost
 from triaged.calls.invitations import event, slot_of
 from triaged.decision import Outgoing
@@ -339,7 +339,7 @@ def test_a_folder_that_was_thrown_away_and_made_anew_is_noticed(
     site.mail.by_path(WATCHED, made=True)
     fill(site, 1, start=10)
     assert keys_after(site.mailbox, last.cursor) == (), "the old one still answers"
-    monkeypatch.setattr("triaged.backends.graph.RESOLVE_S", 0.0)
+    monkeypatch.setattr("triaged.backends.graph.mailbox.RESOLVE_S", 0.0)
     assert fetched(site, keys_after(site.mailbox, last.cursor)) == {mail(10)}
 
 
@@ -355,7 +355,7 @@ def test_the_inbox_is_found_in_any_language(fake: GraphFake) -> None:
 
 
 def test_a_folder_is_found_below_others_and_beyond_a_page(fake: GraphFake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("triaged.backends.graphline.PAGE", 7)
+    monkeypatch.setattr("triaged.backends.graph.line.PAGE", 7)
     for number in range(30):
         fake.mail[DESK].by_path(f"Folder {number}/Below {number}", made=True)
     site = GraphSite(fake, "Folder 29/Below 29")
@@ -818,7 +818,7 @@ def test_too_many_entries_are_asked_in_parts(
     fake.dates[LENA].most_items = 2
     assert len(calendar.busy(START, END)) == 7
     fake.dates[LENA].most_items = 1_000
-    monkeypatch.setattr("triaged.backends.graphcalendar.MOST_ITEMS", 2)  # an answer that may have been cut
+    monkeypatch.setattr("triaged.backends.graph.calendar.MOST_ITEMS", 2)  # an answer that may have been cut
     assert len(calendar.busy(START, END)) == 7
     fake.dates[LENA].put(at(11), at(12))
     with pytest.raises(Permanent, match="too many"):

@@ -17,8 +17,8 @@ import pytest
 from tests.servers.certificates import Certificate
 from tests.servers.dovecot import Dovecot, running_dovecot
 from tests.servers.scripted import Line, ScriptedServer, scripted_server
-from triaged.backends.imap import ImapMailbox
-from triaged.backends.imapline import ImapSettings
+from triaged.backends.imap.line import ImapSettings
+from triaged.backends.imap.mailbox import ImapMailbox
 from triaged.errors import Gone, LoginRefused, Permanent, Transient, TriagedError
 from triaged.ports import keys_after
 

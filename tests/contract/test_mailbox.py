@@ -21,7 +21,7 @@ from tests.servers.certificates import Authority
 from tests.servers.cyrus import Cyrus
 from tests.servers.dovecot import Dovecot
 from tests.servers.gmailsite import gmail_site
-from triaged.backends.imap import ImapMailbox
+from triaged.backends.imap.mailbox import ImapMailbox
 from triaged.backends.maildir import MaildirMailbox
 from triaged.errors import Gone, Permanent
 from triaged.ports import Mailbox, keys_after

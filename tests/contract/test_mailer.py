@@ -17,7 +17,7 @@ from tests.servers.certificates import Authority, Certificate
 from tests.servers.dovecot import Dovecot
 from tests.servers.scripted import Line, ScriptedServer, scripted_server
 from tests.servers.smtp import SmtpServer, running_smtp_server
-from triaged.backends.imapsent import ImapSent
+from triaged.backends.imap.sent import ImapSent
 from triaged.backends.maildir import MaildirMailer
 from triaged.backends.smtp import SmtpMailer, SmtpSettings
 from triaged.decision import Outgoing

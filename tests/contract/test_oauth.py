@@ -37,11 +37,11 @@ from tests.servers.oauth import (
     OAuthFake,
     running_oauth,
 )
-from triaged.backends import google, microsoft, tokencache
-from triaged.backends.google import GoogleSettings, google_tokens
-from triaged.backends.microsoft import CLOUDS, MicrosoftSettings, graph_root, microsoft_tokens
-from triaged.backends.pem import key_pair
-from triaged.backends.tokens import SharedTokens, Token
+from triaged.backends.oauth import google, microsoft, tokencache
+from triaged.backends.oauth.google import GoogleSettings, google_tokens
+from triaged.backends.oauth.microsoft import CLOUDS, MicrosoftSettings, graph_root, microsoft_tokens
+from triaged.backends.oauth.pem import key_pair
+from triaged.backends.oauth.tokens import SharedTokens, Token
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError
 from triaged.ports import SignedIn, Visit
 
@@ -527,7 +527,7 @@ def test_two_programs_with_one_sign_in_do_not_end_each_others(made: Made) -> Non
 DIES = """
 import os, sys
 from pathlib import Path
-from triaged.backends.microsoft import MicrosoftSettings, microsoft_tokens
+from triaged.backends.oauth.microsoft import MicrosoftSettings, microsoft_tokens
 
 def die(event, arguments):
     if event == "os.rename":

@@ -23,8 +23,8 @@ from tests.servers.oauth import Grant, OAuthFake, dovecot_that_asks, running_oau
 from tests.servers.scripted import Line, ScriptedServer, scripted_server
 from tests.servers.smtp import SmtpServer
 from triaged.backends.caldav import CaldavCalendar
-from triaged.backends.imap import ImapMailbox
-from triaged.backends.imapline import ImapSettings
+from triaged.backends.imap.line import ImapSettings
+from triaged.backends.imap.mailbox import ImapMailbox
 from triaged.backends.smtp import SmtpMailer, SmtpSettings
 from triaged.decision import Outgoing
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError

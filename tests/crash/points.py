@@ -23,8 +23,8 @@ from typing import Any
 from sqlite_utils.utils import sqlite3
 
 from triaged.backends.caldav import CaldavCalendar
-from triaged.backends.imap import ImapMailbox
-from triaged.backends.imapsent import ImapSent
+from triaged.backends.imap.mailbox import ImapMailbox
+from triaged.backends.imap.sent import ImapSent
 from triaged.backends.maildir import MaildirMailbox, MaildirMailer
 from triaged.backends.smtp import SmtpMailer
 from triaged.backends.vdir import VdirCalendar

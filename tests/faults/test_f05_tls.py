@@ -24,8 +24,8 @@ from tests.servers.dovecot import Dovecot, running_dovecot
 from tests.servers.scripted import Line, ScriptedServer, scripted_server
 from tests.servers.smtp import SmtpServer
 from triaged.backends.caldav import CaldavCalendar
-from triaged.backends.imap import ImapMailbox
-from triaged.backends.imapline import ImapSettings
+from triaged.backends.imap.line import ImapSettings
+from triaged.backends.imap.mailbox import ImapMailbox
 from triaged.backends.smtp import SmtpMailer, SmtpSettings
 from triaged.decision import Outgoing
 from triaged.errors import Permanent, Transient, TriagedError

@@ -34,13 +34,13 @@ from tests.servers.ews import EwsFake, running_fake
 from tests.servers.ewsparts import Refused
 from tests.servers.graph import GraphFake, running_graph
 from tests.servers.https import Fault, HttpsServer, Request
-from triaged.backends.ews import EwsMailbox
-from triaged.backends.ewscalendar import EwsCalendar
-from triaged.backends.ewsmailer import EwsMailer
+from triaged.backends.ews.calendar import EwsCalendar
+from triaged.backends.ews.mailbox import EwsMailbox
+from triaged.backends.ews.mailer import EwsMailer
 from triaged.backends.gate import AT_ONCE
-from triaged.backends.graph import GraphMailbox
-from triaged.backends.graphcalendar import GraphCalendar
-from triaged.backends.graphmailer import GraphMailer
+from triaged.backends.graph.calendar import GraphCalendar
+from triaged.backends.graph.mailbox import GraphMailbox
+from triaged.backends.graph.mailer import GraphMailer
 from triaged.clocks.hours import Hours
 from triaged.decide import decide
 from triaged.decision import Decision, FileMessage, MarkMessage

@@ -24,7 +24,7 @@ from imapclient import IMAPClient
 from tests.servers.certificates import Authority
 from tests.servers.dav import DavServer
 from tests.servers.dovecot import free_ports
-from triaged.backends.imapline import ImapSettings
+from triaged.backends.imap.line import ImapSettings
 
 NEEDS = "needs Cyrus, and root: apt-get install cyrus-imapd cyrus-caldav sasl2-bin (in the place of Dovecot)"
 START_S = 20.0

@@ -21,7 +21,7 @@ from typing import Literal
 from imapclient import IMAPClient
 
 from tests.servers.certificates import Authority, make_authority
-from triaged.backends.imapline import ImapSettings
+from triaged.backends.imap.line import ImapSettings
 
 NEEDS = "needs Dovecot: apt-get install dovecot-imapd dovecot-lmtpd"
 USERS = ("desk", "ann", "bob")

@@ -19,7 +19,7 @@ from typing import Literal
 
 from imapclient import imap_utf7
 
-from triaged.backends.imapline import ImapSettings
+from triaged.backends.imap.line import ImapSettings
 
 ALL_MAIL = "[Gmail]/All Mail"
 BEFORE_LOGIN = "IMAP4rev1 UNSELECT IDLE NAMESPACE QUOTA ID XLIST CHILDREN X-GM-EXT-1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2"

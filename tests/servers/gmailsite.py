@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from tests.servers.gmail import Gmail, running_gmail
-from triaged.backends.imap import ImapMailbox
-from triaged.backends.imapfolders import MARKS
+from triaged.backends.imap.folders import MARKS
+from triaged.backends.imap.mailbox import ImapMailbox
 
 SENT, DRAFTS = "Sent Items", "Drafts"
 """As the suite calls them; Gmail's own names differ by the account's language."""

@@ -17,7 +17,7 @@ from tests.servers.graphmail import MailStore, refused
 from tests.servers.graphschema import Place, Schema, schema
 from tests.servers.https import Fault, HttpsServer, Request, Response, running
 from triaged.backends.gate import gate_of
-from triaged.backends.graphline import GraphSettings
+from triaged.backends.graph.line import GraphSettings
 
 
 class FakeTokens:

@@ -1,1 +1,1 @@
-"""One file per protocol: each speaks to one kind of server and translates its errors into ours at the boundary."""
+"""One file or folder a protocol: each speaks to one kind of server and makes its errors ours at the boundary."""

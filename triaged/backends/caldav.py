@@ -12,9 +12,9 @@ from xml.sax.saxutils import escape
 import requests
 from lxml import etree
 
-from triaged.backends.bearer import Bearer
 from triaged.backends.ical import busy_of, file_name, holds_uid
-from triaged.backends.tokens import Tokens
+from triaged.backends.oauth.bearer import Bearer
+from triaged.backends.oauth.tokens import Tokens
 from triaged.backends.web import Answer, Web
 from triaged.errors import LoginRefused, Permanent, Transient
 from triaged.model import Address, Interval

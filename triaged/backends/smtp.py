@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from triaged.backends.imapsent import ImapSent
+from triaged.backends.imap.sent import ImapSent
+from triaged.backends.oauth.tokens import Tokens
 from triaged.backends.tls import client_context, tls_translated
-from triaged.backends.tokens import Tokens
 from triaged.decision import Outgoing
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError, Uncertain
 from triaged.ports import Crossing

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from triaged.backends.graphline import GraphLine, expanded, moment, properties_of, quoted, text_of
+from triaged.backends.graph.line import GraphLine, expanded, moment, properties_of, quoted, text_of
 from triaged.backends.heads import surveyed
 from triaged.errors import Gone, LoginRefused, Permanent
 from triaged.model import Surveyed

@@ -12,8 +12,8 @@ from typing import Literal
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import LoginError
 
+from triaged.backends.oauth.tokens import Tokens
 from triaged.backends.tls import client_context, tls_translated
-from triaged.backends.tokens import Tokens
 from triaged.errors import LoginRefused, Permanent, Transient
 
 _PASSES = re.compile(

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 from lxml import etree
 
-from triaged.backends.ewsline import EwsSettings, credentials_of, refuse_cloud
+from triaged.backends.ews.line import EwsSettings, credentials_of, refuse_cloud
 from triaged.backends.web import Answer, Web
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError
 

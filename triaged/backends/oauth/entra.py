@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from triaged.backends.oauth import MAY_PASS, first_line
+from triaged.backends.oauth.endpoint import MAY_PASS, first_line
 from triaged.errors import LoginRefused, Transient
 
 if TYPE_CHECKING:
-    from triaged.backends.microsoft import MicrosoftSettings
+    from triaged.backends.oauth.microsoft import MicrosoftSettings
 
 _CODE = re.compile(r"AADSTS(\d+)")
 _SECRETS = "Entra admin centre > App registrations > the app > Certificates & secrets"

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from exchangelib import errors as ews
 from lxml import etree
 
-from triaged.backends.ewsdiscover import endpoint_of
-from triaged.backends.ewsfolders import (
+from triaged.backends.ews.discover import endpoint_of
+from triaged.backends.ews.folders import (
     AT_ONCE,
     HEAD,
     came_head,
@@ -27,9 +27,9 @@ from triaged.backends.ewsfolders import (
     survey,
     the_one,
 )
-from triaged.backends.ewsline import EwsLine, EwsSettings
-from triaged.backends.ewslisten import Listener
-from triaged.backends.ewsxml import M, T, each_of, id_of, known_id, moment, shape, text_of
+from triaged.backends.ews.line import EwsLine, EwsSettings
+from triaged.backends.ews.listen import Listener
+from triaged.backends.ews.xml import M, T, each_of, id_of, known_id, moment, shape, text_of
 from triaged.backends.web import MAX_ANSWER_BYTES
 from triaged.errors import Gone, Permanent, Transient, TriagedError
 from triaged.model import Listed, Locator, Raw, Surveyed

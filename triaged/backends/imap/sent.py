@@ -11,8 +11,8 @@ from imaplib import IMAP4
 
 from imapclient import SEEN, IMAPClient
 
-from triaged.backends.imapfolders import GMAIL, make_folder, sent_folder
-from triaged.backends.imapline import ImapSettings, log_out, open_line, shut, translated
+from triaged.backends.imap.folders import GMAIL, make_folder, sent_folder
+from triaged.backends.imap.line import ImapSettings, log_out, open_line, shut, translated
 from triaged.errors import Transient
 
 GMAIL_FILES_WITHIN_S = 10.0

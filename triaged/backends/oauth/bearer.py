@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import requests
 
-from triaged.backends.tokens import Tokens
+from triaged.backends.oauth.tokens import Tokens
 
 
 class Bearer:

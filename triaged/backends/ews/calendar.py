@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 from lxml import etree
 
-from triaged.backends.ewsdiscover import endpoint_of
-from triaged.backends.ewsevents import FIELDS, attendees, event_of, ics_of, read_event
-from triaged.backends.ewsfolders import found_items, items
-from triaged.backends.ewsline import EwsLine, EwsSettings
-from triaged.backends.ewsxml import M, T, each_of, id_of, item_ids, known_id, moment, shape, text_of, written
+from triaged.backends.ews.discover import endpoint_of
+from triaged.backends.ews.events import FIELDS, attendees, event_of, ics_of, read_event
+from triaged.backends.ews.folders import found_items, items
+from triaged.backends.ews.line import EwsLine, EwsSettings
+from triaged.backends.ews.xml import M, T, each_of, id_of, item_ids, known_id, moment, shape, text_of, written
 from triaged.backends.ical import merged
 from triaged.backends.web import Lost
 from triaged.errors import Gone, LoginRefused, Permanent, TriagedError

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from icalendar import Calendar, Event, vCalAddress
 
-from triaged.backends.graphline import moment, properties_of, text_of
+from triaged.backends.graph.line import moment, properties_of, text_of
 from triaged.errors import Permanent
 
 UID = "String {a2d1f4c6-5b0e-4f0b-9c53-6f1f7d2f0c41} Name triaged-uid"

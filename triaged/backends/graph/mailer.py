@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from email.parser import BytesHeaderParser
 from email.utils import getaddresses
 
-from triaged.backends.graphline import GraphLine, GraphSettings, literal, text_of
+from triaged.backends.graph.line import GraphLine, GraphSettings, literal, text_of
 from triaged.backends.web import Lost
 from triaged.decision import Outgoing
 from triaged.errors import Permanent, Uncertain

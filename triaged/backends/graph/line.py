@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import requests
 
 from triaged.backends.gate import gate_of
-from triaged.backends.tokens import Tokens
+from triaged.backends.oauth.tokens import Tokens
 from triaged.backends.web import MAY_PASS, NOT_DONE, Answer, Lost, Web, retry_after_s
 from triaged.errors import Gone, LoginRefused, Permanent, Transient
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from triaged.backends import tokencache
-from triaged.backends.loopback import listening
-from triaged.backends.oauth import MAY_PASS, claims_of, first_line, lasts_s, post_form, secret_in
-from triaged.backends.tokens import Resource, SharedTokens, Token
+from triaged.backends.oauth import tokencache
+from triaged.backends.oauth.endpoint import MAY_PASS, claims_of, first_line, lasts_s, post_form, secret_in
+from triaged.backends.oauth.loopback import listening
+from triaged.backends.oauth.tokens import Resource, SharedTokens, Token
 from triaged.errors import LoginRefused, Transient
 from triaged.ports import SignedIn, Visit
 

@@ -11,8 +11,17 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from triaged.backends.graphevents import SELECT, SEQUENCE, UID, at, attendees, changes, created, ics_of, wanted
-from triaged.backends.graphline import GraphLine, GraphSettings, expanded, literal, properties_of, quoted, said, text_of
+from triaged.backends.graph.events import SELECT, SEQUENCE, UID, at, attendees, changes, created, ics_of, wanted
+from triaged.backends.graph.line import (
+    GraphLine,
+    GraphSettings,
+    expanded,
+    literal,
+    properties_of,
+    quoted,
+    said,
+    text_of,
+)
 from triaged.backends.web import Answer
 from triaged.errors import Gone, Permanent, Transient
 from triaged.model import Address, Interval

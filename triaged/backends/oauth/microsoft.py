@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from triaged.backends import tokencache
-from triaged.backends.entra import refusal
-from triaged.backends.oauth import ANSWERS, json_of, lasts_s, secret_in, unexpected
-from triaged.backends.pem import key_pair
-from triaged.backends.tokens import Resource, SharedTokens, Token
+from triaged.backends.oauth import tokencache
+from triaged.backends.oauth.endpoint import ANSWERS, json_of, lasts_s, secret_in, unexpected
+from triaged.backends.oauth.entra import refusal
+from triaged.backends.oauth.pem import key_pair
+from triaged.backends.oauth.tokens import Resource, SharedTokens, Token
 from triaged.backends.web import Answer, Web
 from triaged.errors import LoginRefused
 from triaged.ports import SignedIn, Visit

@@ -26,9 +26,9 @@ from exchangelib.transport import NOAUTH
 from exchangelib.version import EXCHANGE_2013_SP1
 from lxml import etree
 
-from triaged.backends.ewsxml import M, T
+from triaged.backends.ews.xml import M, T
 from triaged.backends.gate import gate_of
-from triaged.backends.tokens import Tokens
+from triaged.backends.oauth.tokens import Tokens
 from triaged.backends.web import MAX_ANSWER_BYTES, Answer, Lost, Web, retry_after_s
 from triaged.errors import Gone, LoginRefused, Permanent, Transient, TriagedError
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from lxml import etree
 
-from triaged.backends.ewsline import EwsLine
-from triaged.backends.ewsxml import M, T, each_of, extended, id_of, item_ids, moment, shape, text_of, written
+from triaged.backends.ews.line import EwsLine
+from triaged.backends.ews.xml import M, T, each_of, extended, id_of, item_ids, moment, shape, text_of, written
 from triaged.backends.heads import none_or_several, surveyed
 from triaged.errors import Gone, LoginRefused, Permanent, Transient, TriagedError
 from triaged.model import Surveyed

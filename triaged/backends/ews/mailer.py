@@ -10,10 +10,10 @@ from email.parser import BytesHeaderParser
 
 from lxml import etree
 
-from triaged.backends.ewsdiscover import endpoint_of
-from triaged.backends.ewsfolders import keys_of
-from triaged.backends.ewsline import EwsLine, EwsSettings
-from triaged.backends.ewsxml import M, T
+from triaged.backends.ews.discover import endpoint_of
+from triaged.backends.ews.folders import keys_of
+from triaged.backends.ews.line import EwsLine, EwsSettings
+from triaged.backends.ews.xml import M, T
 from triaged.backends.web import Lost
 from triaged.decision import Outgoing
 from triaged.errors import Permanent, Uncertain

@@ -18,8 +18,8 @@ from exchangelib import errors as ews
 from exchangelib.services import GetStreamingEvents
 from lxml import etree
 
-from triaged.backends.ewsline import EwsLine
-from triaged.backends.ewsxml import M, T, each_of, text_of
+from triaged.backends.ews.line import EwsLine
+from triaged.backends.ews.xml import M, T, each_of, text_of
 from triaged.errors import LoginRefused, Permanent, TriagedError
 
 STREAM_MINUTES = 20

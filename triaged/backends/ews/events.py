@@ -10,7 +10,7 @@ import icalendar
 from exchangelib import EWSTimeZone
 from lxml import etree
 
-from triaged.backends.ewsxml import T, each_of, moment, text_of, written
+from triaged.backends.ews.xml import T, each_of, moment, text_of, written
 from triaged.errors import Permanent
 from triaged.model import Interval
 

@@ -13,8 +13,8 @@ from imaplib import IMAP4
 
 from imapclient import IMAPClient
 
-from triaged.backends.imapfolders import mark, move, survey, the_one
-from triaged.backends.imapline import ImapSettings, log_out, open_line, shut, translated
+from triaged.backends.imap.folders import mark, move, survey, the_one
+from triaged.backends.imap.line import ImapSettings, log_out, open_line, shut, translated
 from triaged.errors import Gone, Permanent, Transient
 from triaged.model import Listed, Locator, Raw, Surveyed
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from triaged.backends.graphfolders import INBOX, folder_id, make_folder, survey
-from triaged.backends.graphline import (
+from triaged.backends.graph.folders import INBOX, folder_id, make_folder, survey
+from triaged.backends.graph.line import (
     PAGE,
     GraphLine,
     GraphSettings,

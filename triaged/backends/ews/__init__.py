@@ -1,0 +1,1 @@
+"""Exchange Web Services (MS-OXWS*) by exchangelib: a mailbox, sending and calendars on an Exchange server."""

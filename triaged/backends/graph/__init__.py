@@ -1,0 +1,1 @@
+"""Microsoft Graph: a mailbox, sending and calendars in Microsoft 365."""
