@@ -32,8 +32,9 @@ from tests.desk import NOW, background, lay_out_site, mail, open_log, raw
 from tests.servers.certificates import Authority, make_authority
 from tests.servers.ews import EwsFake, running_fake
 from tests.servers.ewsparts import Refused
-from tests.servers.graph import GraphFake, running_graph
-from tests.servers.https import Fault, HttpsServer, Request
+from tests.servers.ewsschema import schema as ews_schema
+from tests.servers.graph import GraphFake
+from tests.servers.https import Fault, HttpsServer, Request, running
 from triaged.backends.ews.calendar import EwsCalendar
 from triaged.backends.ews.mailbox import EwsMailbox
 from triaged.backends.ews.mailer import EwsMailer
@@ -65,6 +66,7 @@ ENDS_S = 240.0
 """Seconds within which all is done: some ten waits with back-off on a busy machine."""
 FILED = "Triaged"
 ADDRESS = "desk@nordlicht.example"
+"""Whom the mails are written to and answered by."""
 
 LOST = re.compile("did it arrive|no (clear )?answer came")
 """What a person is asked about an acknowledgement of which nobody can tell."""
@@ -101,19 +103,21 @@ class Desk(Protocol):
 class GraphDesk:
     def __init__(self, fake: GraphFake, draw: random.Random) -> None:
         self._fake, self.server = fake, fake.server
-        self._mail, self._dates = fake.mail[ADDRESS], fake.dates[ADDRESS]
+        [self.address] = fake.mail
+        self._mail, self._dates = fake.mail[self.address], fake.dates[self.address]
+        self._mail.send_as.add(ADDRESS)
         self._mail.shuffled = random.Random(draw.random())
         self._mail.sent_late = draw.choice((0, 0, 1, 2))
         self._dates.duplicate_is_error = draw.random() < 0.5
 
     def mailbox(self) -> Mailbox:
-        return GraphMailbox("desk", "INBOX", self._fake.settings(ADDRESS), max_message_bytes=1_000_000)
+        return GraphMailbox("desk", "INBOX", self._fake.settings(self.address), max_message_bytes=1_000_000)
 
     def mailer(self) -> Mailer:
-        return GraphMailer(self._fake.settings(ADDRESS))
+        return GraphMailer(self._fake.settings(self.address))
 
     def calendar(self) -> Calendar:
-        return GraphCalendar(self._fake.settings(ADDRESS), timezone="Europe/Berlin")
+        return GraphCalendar(self._fake.settings(self.address), timezone="Europe/Berlin")
 
     def deliver(self, octets: bytes) -> None:
         self._mail.deliver("INBOX", octets, datetime.now(UTC))
@@ -186,15 +190,24 @@ class EwsDesk:
         return sum(kind == "invite" for kind, _, _ in self._fake.invitations)
 
 
+def address_of(draw: random.Random) -> str:
+    """A mailbox that no other schedule has: what one was told to wait for is kept by host, port and address, and ports
+    are used again."""
+    return f"desk{draw.getrandbits(64):x}@nordlicht.example"
+
+
 @contextmanager
 def graph_desk(authority: Authority, draw: random.Random) -> Iterator[Desk]:
-    with running_graph(authority, ADDRESS) as fake:
+    fake = GraphFake(authority, address_of(draw))
+    with running(fake.server, authority):
         yield GraphDesk(fake, draw)
+    assert fake.violations == []
+    fake.server.assert_heeded()
 
 
 @contextmanager
 def ews_desk(authority: Authority, draw: random.Random) -> Iterator[Desk]:
-    with running_fake(authority, ADDRESS) as fake:
+    with running_fake(authority, address_of(draw)) as fake:
         yield EwsDesk(fake, authority, draw)
 
 
@@ -254,6 +267,7 @@ WORDS = (
 
 def ground(folder: Path) -> Ground:
     """Mails judged by the real rules and model."""
+    ews_schema()  # once, before many threads want it
     changes = {"show_categories = false": "show_categories = true", 'file_into = ""': f'file_into = "{FILED}"'}
     config = lay_out_site(folder, changes=changes)
     playbook = build_playbook(config)
@@ -290,8 +304,8 @@ class Faults:
 
 
 FAULTS = (
-    Fault("refuse", 429, retry_after="1"),
-    Fault("refuse", 503, retry_after="1"),
+    Fault("refuse", 429, retry_after="2"),
+    Fault("refuse", 503, retry_after="2"),
     Fault("refuse", 503),
     Fault("refuse", 500),
     Fault("lost", 504),

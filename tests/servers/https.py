@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.servers.certificates import Authority
 
-GRACE_S = 0.05
+GRACE_S = 0.3
 """Seconds by which a waiting client may be early, and after which it must have heard that it is to wait."""
 
 
