@@ -21,9 +21,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.servers.certificates import Authority
 
-GRACE_S = 0.3
-"""Seconds by which a waiting client may be early, and after which it must have heard that it is to wait."""
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -96,6 +93,8 @@ class HttpsServer:
         """By mailbox: the most requests at once."""
         self.met: Counter[str] = Counter()
         """Faults that came to pass, by kind."""
+        self.grace_s = 0.05
+        """Seconds by which a waiting client may be early, and after which it must have heard that it is to wait."""
         self.early: list[Request] = []
         """Requests that came while their mailbox was told to wait."""
         self.url = ""
@@ -120,7 +119,7 @@ class HttpsServer:
                 self._under_way[mailbox] += 1
                 self.peak[mailbox] = max(self.peak[mailbox], self._under_way[mailbox])
                 since, until = self._wait.get(mailbox, (0.0, 0.0))
-                if since + GRACE_S < time.monotonic() < until - GRACE_S:
+                if since + self.grace_s < time.monotonic() < until - self.grace_s:
                     self.early.append(request)
         try:
             return self._faulty(request, mailbox, self.plan(request))

@@ -35,16 +35,17 @@ class Gate:
         if not self._slots.acquire(timeout=timeout_s):
             raise Transient(f"{where}: {AT_ONCE} requests to this mailbox have been waiting for {timeout_s:.0f} s")
         try:
-            if (left_s := self.left_s()) > 0:  # asked with a turn in hand: whoever had it before may have been told
-                raise Transient(f"{where}: asked us to wait {left_s:.0f} s more", retry_after_s=left_s)
+            self.check(where)  # with a turn in hand: whoever had it before may have been told
             yield
         finally:
             self._slots.release()
 
-    def left_s(self) -> float:
-        """Seconds for which nothing may be sent."""
+    def check(self, where: str) -> None:
+        """Raises: Transient while the server has told us to wait."""
         with self._lock:
-            return max(0.0, self._shut_until - time.monotonic())
+            left_s = self._shut_until - time.monotonic()
+        if left_s > 0:
+            raise Transient(f"{where}: asked us to wait {left_s:.0f} s more", retry_after_s=left_s)
 
     def shut(self, retry_after_s: float | None) -> float:
         """The server asks us to wait, for this long or without a word how long; returns the seconds."""

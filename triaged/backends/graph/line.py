@@ -244,6 +244,7 @@ class GraphLine:
         with self._gate.passing(self._where, timeout_s=self._settings.timeout_s):
             if begins is not None:
                 begins()
+                self._gate.check(self._where)  # it takes a commit, and another thread may have been told meanwhile
             answer = self._web.request(
                 method, url, accept=_ANY, data=data, headers=headers, limit_bytes=limit_bytes, cut=True
             )
