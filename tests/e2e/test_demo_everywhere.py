@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,9 @@ import pytest
 
 from tests.e2e.conftest import MailServers
 from tests.e2e.site import triaged
+from tests.servers.certificates import Authority
+from tests.servers.graph import running_graph
+from tests.servers.oauth import SECRET, SECRET_APP, TENANT, OAuthFake, running_oauth
 from tests.servers.radicale import Radicale
 from triaged.backends.vdir import VdirCalendar
 from triaged.demo.play import lay_out
@@ -25,6 +28,12 @@ from triaged.model import Interval
 
 NOW = datetime.now(UTC)
 PEOPLE = ("lena", "marek", "sofia")
+ADDRESSES = {
+    "desk": "desk@nordlicht.example",
+    "lena": "lena.brandt@nordlicht.example",
+    "marek": "marek.nowak@nordlicht.example",
+    "sofia": "sofia.martin@nordlicht.example",
+}
 ZONE = "Europe/Berlin"
 
 
@@ -129,11 +138,8 @@ def test_over_imap_smtp_and_caldav(
     as_it_ships: dict[str, Logged], servers: MailServers, radicale: Radicale, tmp_path: Path
 ) -> None:
     servers.smtp.lmtp_port = None  # the demo's clients have no mailboxes here
-    folder = tmp_path / "desk"
-    lay_out(folder, NOW)
-    (folder / "secrets").mkdir(exist_ok=True)
-    for name, password in (("desk", "desk-password"), ("radicale", radicale.password)):
-        (folder / f"secrets/{name}").write_text(password)
+    folder = demo(tmp_path, "desk-password")
+    (folder / "secrets/radicale").write_text(radicale.password)
     with servers.imap.client() as client:
         for octets, came in night(folder):
             client.append("INBOX", octets, msg_time=came)
@@ -142,7 +148,7 @@ def test_over_imap_smtp_and_caldav(
         for file in (folder / f"calendars/{person}").glob("*.ics"):
             radicale.put(url + file.name, file.read_bytes())
     ca_file = servers.imap.authority.ca_file
-    login = f'user = "desk@example.test"\npassword_file = "secrets/desk"\nca_file = "{ca_file}"\n'
+    login = f'user = "desk@example.test"\npassword_file = "secrets/secret"\nca_file = "{ca_file}"\n'
     way = Way(
         mailbox=f'kind = "imap"\nhost = "localhost"\nport = {servers.imap.imaps_port}\n{login}',
         outgoing=f'kind = "smtp"\nhost = "localhost"\nport = {servers.smtp.port}\n{login}keep_sent_in = "desk"\n',
@@ -152,3 +158,85 @@ def test_over_imap_smtp_and_caldav(
         ),
     )
     assert played(folder, way) == as_it_ships
+
+
+def test_over_a_fake_of_exchange(as_it_ships: dict[str, Logged], authority: Authority, tmp_path: Path) -> None:
+    pytest.importorskip("exchangelib")
+    from tests.servers.ews import running_fake
+    from tests.servers.ewsparts import Event
+
+    folder = demo(tmp_path, "secret")
+    with ExitStack() as running:
+        fakes = {name: running.enter_context(running_fake(authority, address)) for name, address in ADDRESSES.items()}
+        for octets, came in night(folder):
+            fakes["desk"].put(fakes["desk"].known("inbox"), octets, came)
+        for person in PEOPLE:
+            for number, slot in enumerate(busy(folder, person)):
+                fakes[person].put_event(Event(f"{person}-{number}", "busy", slot.start, slot.end))
+        login = f'auth = "basic"\nuser = "desk"\npassword_file = "secrets/secret"\nca_file = "{authority.ca_file}"\n'
+
+        def calendar(person: str) -> str:
+            inline = ", ".join(login.strip().splitlines())
+            return f'calendar = {{ kind = "ews", endpoint = "{fakes[person].endpoint}", {inline} }}'
+
+        there = f'kind = "ews"\nendpoint = "{fakes["desk"].endpoint}"\n{login}'
+        rows = played(folder, Way(there, f'{there}address = "{ADDRESSES["desk"]}"\n', calendar))
+        assert rows == as_it_ships
+        assert len(fakes["desk"].sent) == sent_mails(rows)
+        told = [each for person in PEOPLE for each in fakes[person].invitations]
+    assert {kind for kind, _, _ in told} == {"invite"}
+    assert len(told) == len(call(folder))
+
+
+def test_over_a_fake_of_microsoft_365(as_it_ships: dict[str, Logged], authority: Authority, tmp_path: Path) -> None:
+    folder = demo(tmp_path, SECRET)
+    with running_oauth(authority) as oauth, running_graph(authority, *ADDRESSES.values()) as fake:
+        fake.good_tokens = _Good(oauth)
+        for octets, came in night(folder):
+            fake.mail[ADDRESSES["desk"]].deliver("Inbox", octets, came)
+        for person in PEOPLE:
+            for slot in busy(folder, person):
+                fake.dates[ADDRESSES[person]].put(slot.start, slot.end)
+        there = f'sign_in = "microsoft"\nservice = "{fake.root}"\nca_file = "{authority.ca_file}"\n'
+        inline = ", ".join(there.strip().splitlines())
+        way = Way(
+            mailbox=f'kind = "graph"\n{there}',
+            outgoing=f'kind = "graph"\n{there}address = "{ADDRESSES["desk"]}"\n',
+            calendar=lambda person: f'calendar = {{ kind = "graph", {inline} }}',
+            sign_in=(
+                f'[[sign_in]]\nname = "microsoft"\nkind = "microsoft"\ntenant = "{TENANT}"\n'
+                f'client_id = "{SECRET_APP}"\nsecret_file = "secrets/secret"\n'
+                f'authority = "{oauth.url}"\nca_file = "{authority.ca_file}"\n\n'
+            ),
+        )
+        rows = played(folder, way)
+        assert rows == as_it_ships
+        assert len(fake.mail[ADDRESSES["desk"]].sent) == sent_mails(rows)
+        told = [each.kind for person in PEOPLE for each in fake.dates[ADDRESSES[person]].told]
+    assert set(told) == {"invite"}
+    assert len(told) == len(call(folder))
+
+
+class _Good(set[str]):
+    """The tokens that the sign-in server gave and still knows."""
+
+    def __init__(self, oauth: OAuthFake) -> None:
+        self._oauth = oauth
+
+    def __contains__(self, token: object) -> bool:
+        return self._oauth.user_of(str(token)) is not None
+
+
+def demo(tmp_path: Path, secret: str) -> Path:
+    """The demo's folder, with a secret in `secrets/secret`."""
+    folder = tmp_path / "desk"
+    lay_out(folder, NOW)
+    (folder / "secrets").mkdir(exist_ok=True)
+    (folder / "secrets/secret").write_text(secret)
+    return folder
+
+
+def sent_mails(rows: dict[str, Logged]) -> int:
+    """How many mails left by the desk itself; invitations leave by the calendars' server."""
+    kinds = [key.split(":")[0] for row in rows.values() for key, state in row.effects if state == "done"]
+    return sum(kind in ("ack", "notify") for kind in kinds)

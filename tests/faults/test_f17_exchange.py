@@ -326,7 +326,7 @@ def schedule(ground: Ground, kind: str, folder: Path, seed: int) -> Ended:
     try:
         with DESKS[kind](ground.authority, draw) as desk:
             desk.server.plan = Faults(seed)
-            desk.server.grace_s = 1.0  # many threads of one process, servers' and clients', are slow to hear
+            desk.server.grace_s = 2.0  # many threads of one process, servers' and clients', are slow to hear
             with _working(ground, desk, path), closing(Reader(path)) as reader:
                 for judged in ground.judged.values():
                     desk.deliver(judged.octets)

@@ -21,6 +21,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.servers.certificates import Authority
 
+CLOCKS_S = 0.05
+"""Seconds by which a waiting client may be early: it measures from when it heard, and rounds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -83,7 +86,7 @@ class HttpsServer:
         self._answer, self._mailbox_of = answer, mailbox_of
         self._lock = threading.Lock()
         self._under_way: Counter[str] = Counter()
-        self._wait: dict[str, tuple[float, float]] = {}
+        self._wait: dict[str, tuple[int, float, float]] = {}
         self.plan: Callable[[Request], Fault | None] = lambda request: None
         """Which fault a request meets."""
         self.throttled: Callable[[Fault], Response] = lambda fault: Response(fault.status)
@@ -94,7 +97,8 @@ class HttpsServer:
         self.met: Counter[str] = Counter()
         """Faults that came to pass, by kind."""
         self.grace_s = 0.05
-        """Seconds by which a waiting client may be early, and after which it must have heard that it is to wait."""
+        """Seconds after which all threads of a client must have heard that it is to wait; on the connection that was
+        told none are granted."""
         self.early: list[Request] = []
         """Requests that came while their mailbox was told to wait."""
         self.url = ""
@@ -118,8 +122,9 @@ class HttpsServer:
             if mailbox:
                 self._under_way[mailbox] += 1
                 self.peak[mailbox] = max(self.peak[mailbox], self._under_way[mailbox])
-                since, until = self._wait.get(mailbox, (0.0, 0.0))
-                if since + self.grace_s < time.monotonic() < until - self.grace_s:
+                told, since, until = self._wait.get(mailbox, (0, 0.0, 0.0))
+                since += 0.0 if told == port else self.grace_s
+                if since < time.monotonic() < until - CLOCKS_S:
                     self.early.append(request)
         try:
             return self._faulty(request, mailbox, self.plan(request))
@@ -135,21 +140,22 @@ class HttpsServer:
         if fault.kind == "cut before":
             return None
         if fault.kind == "refuse":
-            return self._refused(fault, mailbox)
+            return self._refused(fault, mailbox, request.port)
         if fault.kind == "slow":
             time.sleep(fault.seconds)
         response = self._answer(request)
         if fault.kind == "cut after":
             return None
-        return self._refused(fault, mailbox) if fault.kind == "lost" else response
+        return self._refused(fault, mailbox, request.port) if fault.kind == "lost" else response
 
-    def _refused(self, fault: Fault, mailbox: str) -> Response:
+    def _refused(self, fault: Fault, mailbox: str, port: int) -> Response:
         response = self.throttled(fault)
         if fault.retry_after == "":
             return response
         with self._lock:
             now = time.monotonic()
-            self._wait[mailbox] = (now, max(self._wait.get(mailbox, (0.0, 0.0))[1], now + float(fault.retry_after)))
+            until = max(self._wait.get(mailbox, (0, 0.0, 0.0))[2], now + float(fault.retry_after))
+            self._wait[mailbox] = (port, now, until)
         return Response(response.status, response.body, {**response.headers, "Retry-After": fault.retry_after})
 
 

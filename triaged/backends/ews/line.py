@@ -174,9 +174,14 @@ class _Session:
         """An answer with status 200, or with 500 and SOAP in it. Raises: as `Web.request`."""
         headers = {"Content-Type": "text/xml; charset=utf-8", "Accept": "text/xml", **headers}
         if stream:  # the listener has a turn at the gate for as long as it listens
-            return self._again_if_refused(
-                lambda: self._web.stream("POST", url, data=data, headers=headers, silence_s=STREAM_SILENCE_S)
-            )
+            try:
+                return self._again_if_refused(
+                    lambda: self._web.stream("POST", url, data=data, headers=headers, silence_s=STREAM_SILENCE_S)
+                )
+            except Transient as error:
+                if error.retry_after_s is not None:
+                    self._gate.shut(error.retry_after_s)
+                raise
         with self._gate.passing(self._where, timeout_s=self._timeout_s):
             answer = self._again_if_refused(
                 lambda: self._web.request(
