@@ -250,6 +250,7 @@ def _wanted(pattern: str) -> str:
         "^[A-Za-z0-9_.-]+$": "use letters, digits, '.', '-' and '_', without blanks",
         "^[A-Za-z0-9.-]+$": "write a domain, such as example.com",
         "^https?://": "it begins with https://",
+        "^(https://.+)?$": "it begins with https://",
         "^(https://[^/]+/?)?$": "write https:// and a host, without a path",
     }
     return words.get(pattern, f"it must look like {pattern}")

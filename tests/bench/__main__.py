@@ -24,6 +24,7 @@ from tests.bench.judging import Judging, judging, write_many_rules
 from tests.bench.latency import latencies
 from tests.bench.mails import make_mails, write_accounts
 from tests.bench.sink import Sink, running_sink
+from tests.bench.start import Start, start
 from tests.bench.worker import ROLES, Run, run_through, running_worker, write_config
 from tests.servers import dovecot as dovecot_server
 from tests.servers.dovecot import Dovecot, running_dovecot
@@ -51,6 +52,8 @@ class Figures:
     latencies: list[float]
     few: Judging
     many: Judging
+    plain: Start
+    exchange: Start
 
 
 def bench(
@@ -115,7 +118,12 @@ def _measure(around: Bench, count: int, *, rounds: int, singles: int) -> Figures
     settings = around.settings("many", rules="rules-many")
     many = _in_process(judging, settings, around.accounts, mails[: count // 2])
     around.bar.advance(judged)
-    return Figures(count, len(few.answered), len(few.answer), floors, runs, kept, pushes, answers, few, many)
+    plain, exchange = start("triaged.wire"), start("triaged.wire, triaged.backends.ews.mailbox")
+    if plain.libraries != [] or "exchangelib" not in exchange.libraries:
+        raise RuntimeError(f"loading triaged brings {plain.libraries or 'nothing'}, Exchange {exchange.libraries}")
+    return Figures(
+        count, len(few.answered), len(few.answer), floors, runs, kept, pushes, answers, few, many, plain, exchange
+    )
 
 
 def _preload(dovecot: Dovecot, mails: list[bytes]) -> None:
@@ -210,6 +218,9 @@ def _rows(figures: Figures) -> Iterator[tuple[str, str, Any, str]]:
     yield _spread("start until ready, s", [run.start_s for run in figures.runs], 1, "")
     yield _spread("LMTP to acknowledgement, s", figures.latencies, 3, f"median ≤ {LATENCY_AIM_S}")
     yield _spread("LMTP to push of a bare IDLE, s", figures.pushes, 3, "")
+    for what, start_of in (("without Exchange", figures.plain), ("with Exchange configured", figures.exchange)):
+        yield _spread(f"loading triaged {what}, CPU s", start_of.cpu_s, 2, "")
+        yield f"loading triaged {what}, MB", f"{start_of.rss_mb:.0f} RSS", round(start_of.rss_mb), ""
     for each in (figures.few, figures.many):
         yield _spread(f"judging by {each.phrases} phrases, mails/s of one CPU", [each.mails_per_s], 0, "")
         yield _spread(f"loading {each.phrases} phrases with the model, s", [each.load_s], 1, "")

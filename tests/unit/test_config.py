@@ -68,6 +68,8 @@ user = "lena"
 password_file = "secret"
 """
 
+CALDAV = 'kind = "caldav"\nurl = "https://cal.example.test/lena/"\nuser = "lena"\npassword_file = "secret"'
+
 
 def read(folder: Path, text: str) -> Config:
     (folder / "config.toml").write_text(text, encoding="utf-8")
@@ -360,6 +362,48 @@ WRONG = [
         'sign_in = "microsoft"',
         'sign_in = "microsoft"',
         'Microsoft has no CalDAV; use kind = "graph" for this calendar',
+    ),
+    (
+        "OAuth at Exchange without a sign-in",
+        CALDAV,
+        'kind = "ews"\nendpoint = "https://mail.example.test/EWS/Exchange.asmx"\nauth = "oauth"',
+        "[person.calendar]",
+        'person.calendar: auth = "oauth" needs a sign_in and the endpoint that its tokens are for',
+    ),
+    (
+        "a sign-in at Exchange without OAuth",
+        CALDAV,
+        'kind = "ews"\nsign_in = "microsoft"',
+        "[person.calendar]",
+        'person.calendar: sign_in needs auth = "oauth"',
+    ),
+    (
+        "nobody signs in at Exchange",
+        CALDAV,
+        'kind = "ews"\nendpoint = "https://mail.example.test/EWS/Exchange.asmx"',
+        "[person.calendar]",
+        "person.calendar: user is missing: who signs in",
+    ),
+    (
+        "Exchange without TLS",
+        CALDAV,
+        'kind = "ews"\nendpoint = "http://mail.example.test/EWS"\nuser = "lena"\npassword_file = "secret"',
+        "endpoint",
+        "'person.calendar.endpoint' cannot be 'http://mail.example.test/EWS'; it begins with https://",
+    ),
+    (
+        "Microsoft 365 without a sign-in",
+        CALDAV,
+        'kind = "graph"',
+        "[person.calendar]",
+        "'person.calendar.sign_in' is missing",
+    ),
+    (
+        "Microsoft 365 with a sign-in at Google",
+        CALDAV,
+        'kind = "graph"\nsign_in = "service"',
+        'sign_in = "service"',
+        "this is a sign-in at Google, and the server is Microsoft's",
     ),
     (
         "service account for nobody",

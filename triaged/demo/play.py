@@ -140,6 +140,7 @@ def _line(row: LogRow) -> Table:
         "call": "call",
         "notify": "manager told",
         "ask": "a person is asked",
+        "mark": "marked",
         "file": "filed",
         "refile": "moved back",
     }
