@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ def load_config(path: Path) -> Config:
         _unreadable_secrets,
         _unreadable_proofs,
         _misused_sign_ins,
+        _missing_packages,
         _impatient,
         _unknown_names,
         _unreadable_channels,
@@ -153,16 +155,25 @@ def _misused_sign_ins(config: Config, file: TomlFile) -> Iterator[Problem]:
             continue
         where, used = file.where((*place, "sign_in")), known.get(table.sign_in)
         if used is None:
-            words = f"there is no [[sign_in]] called '{table.sign_in}'{did_you_mean(table.sign_in, known)}"
+            hint = did_you_mean(table.sign_in, known) or "; add one (docs/sign-in.md)"
+            words = f"there is no [[sign_in]] called '{table.sign_in}'{hint}"
             yield Problem(where, words)
         elif isinstance(table, CaldavTable) and isinstance(used, MicrosoftSignIn):
             yield Problem(where, 'Microsoft has no CalDAV; use kind = "graph" for this calendar')
         elif isinstance(used, GoogleSignIn) and not isinstance(table, ImapTable | SmtpOutgoing | CaldavTable):
-            yield Problem(where, "this is a sign-in at Google, and the server is Microsoft's")
+            what = 'name a [[sign_in]] of kind = "microsoft"; Gmail is kind = "imap" (docs/google.md)'
+            yield Problem(where, f"this is a sign-in at Google, and the server is Microsoft's: {what}")
         elif used.is_app and isinstance(used, GoogleSignIn) and isinstance(table, CaldavTable) and not table.user:
             yield Problem(
                 where, "a service account acts for somebody: give user too, the address of the calendar's owner"
             )
+
+
+def _missing_packages(config: Config, file: TomlFile) -> Iterator[Problem]:
+    for place, table in sign_ins(config):
+        if isinstance(table, EwsTable | EwsOutgoing | EwsCalendarTable) and find_spec("exchangelib") is None:
+            what = 'kind = "ews" needs the package exchangelib; type: /opt/triaged/bin/pip install exchangelib'
+            yield Problem(file.where((*place, "kind")), what)
 
 
 def _impatient(config: Config, file: TomlFile) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -98,6 +99,16 @@ class ImapTable(_AnyMailbox, _Server):
     folder: str = "INBOX"
 
 
+EXCHANGE_ONLINE = ("office365.com", "outlook.office.com", "outlook.com")
+"""Hosts, with all below them, where Microsoft blocks EWS since 1 October 2026 and ends it on 1 April 2027."""
+
+
+def is_exchange_online(host: str) -> bool:
+    """Whether a host is Microsoft's own."""
+    name = host.rstrip(".").lower()
+    return any(name == each or name.endswith(f".{each}") for each in EXCHANGE_ONLINE)
+
+
 class _Ews(SignIn):
     """How Exchange is reached. endpoint: `""` asks autodiscover. access: as what `user` opens the mailbox."""
 
@@ -107,6 +118,11 @@ class _Ews(SignIn):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> _Ews:
+        if is_exchange_online(urlsplit(self.endpoint).hostname or ""):
+            raise ValueError(
+                "this is Exchange Online, where Microsoft blocks EWS since 1 October 2026 and ends it on 1 April 2027; "
+                'use kind = "graph" (docs/microsoft365.md)'
+            )
         if self.auth == "oauth" and not (self.sign_in and self.endpoint):
             raise ValueError('auth = "oauth" needs a sign_in and the endpoint that its tokens are for')
         if self.auth != "oauth" and self.sign_in:

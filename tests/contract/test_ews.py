@@ -27,6 +27,7 @@ from tests.servers.https import Fault, Request
 from triaged.backends.ews import discover
 from triaged.backends.ews.calendar import EwsCalendar
 from triaged.backends.ews.events import read_event
+from triaged.backends.ews.folders import TRIES
 from triaged.backends.ews.line import EwsSettings
 from triaged.backends.ews.mailbox import EwsMailbox
 from triaged.backends.ews.mailer import EwsMailer
@@ -314,7 +315,7 @@ def test_a_busy_server_is_left_alone(fake: EwsFake, mailbox: EwsMailbox, back_of
     assert len(fake.https.requests) == asked
 
 
-@pytest.mark.parametrize(("status", "retry_after"), [(503, "70"), (429, "70"), (503, "")])
+@pytest.mark.parametrize(("status", "retry_after"), [(503, "70"), (429, "70"), (429, "")])
 def test_a_gateway_that_is_busy_is_left_alone(fake: EwsFake, mailer: EwsMailer, status: int, retry_after: str) -> None:
     fake.https.plan = on("CreateItem", Fault("refuse", status, retry_after))
     with pytest.raises(Transient) as caught:
@@ -324,6 +325,45 @@ def test_a_gateway_that_is_busy_is_left_alone(fake: EwsFake, mailer: EwsMailer, 
     with pytest.raises(Transient, match="asked us to wait"):
         mailer.send(outgoing(), nothing)
     assert fake.sent == []
+
+
+def test_a_gateway_that_only_says_503_may_have_handed_it_on(fake: EwsFake, mailer: EwsMailer) -> None:
+    fake.https.plan = on("CreateItem", Fault("lost", 503))
+    with pytest.raises(Uncertain):
+        mailer.send(outgoing(), nothing)
+    assert len(fake.sent) == 1
+
+
+def test_a_message_that_the_server_fails_over_each_time_holds_up_no_other(fake: EwsFake, mailbox: EwsMailbox) -> None:
+    mails, keys = fill(fake, 4), keys_after(mailbox, None)
+    whole = fake._GetItem
+
+    def poisoned(asked: object) -> Iterator[object]:
+        wanted = [each.get("Id") for each in asked.iter("{*}ItemId")]  # type: ignore[attr-defined]
+        for key, each in zip(wanted, whole(asked), strict=True):  # type: ignore[arg-type]
+            yield Refused("ErrorInternalServerError") if key in (keys[1], keys[2]) else each
+
+    fake._GetItem = poisoned  # type: ignore[method-assign,assignment]
+    for _ in range(2 * TRIES):
+        try:
+            given = {raw.locator.key: raw.octets for raw in mailbox.fetch(keys)}
+            break
+        except Transient:
+            continue
+    assert given == {keys[0]: mails[0], keys[1]: b"", keys[2]: b"", keys[3]: mails[3]}
+
+
+def test_a_message_that_is_refused_is_not_gone(fake: EwsFake, mailbox: EwsMailbox) -> None:
+    mails, keys = fill(fake, 2), keys_after(mailbox, None)
+    whole = fake._GetItem
+
+    def corrupt(asked: object) -> Iterator[object]:
+        wanted = [each.get("Id") for each in asked.iter("{*}ItemId")]  # type: ignore[attr-defined]
+        for key, each in zip(wanted, whole(asked), strict=True):  # type: ignore[arg-type]
+            yield Refused("ErrorCorruptData") if key == keys[0] else each
+
+    fake._GetItem = corrupt  # type: ignore[method-assign,assignment]
+    assert [raw.octets for raw in mailbox.fetch(keys)] == [b"", mails[1]]
 
 
 def test_a_server_that_is_busy_for_some_messages_gives_the_others(fake: EwsFake, mailbox: EwsMailbox) -> None:
@@ -639,7 +679,7 @@ def test_a_mail_is_found_by_its_whole_message_id_only(fake: EwsFake, mailer: Ews
     [
         ("ErrorSendAsDenied", Permanent),
         ("ErrorMessageSizeExceeded", Permanent),
-        ("ErrorMailboxStoreUnavailable", Transient),
+        ("ErrorMailboxStoreUnavailable", Uncertain),
         ("ErrorInternalServerError", Uncertain),
         ("ErrorServerBusy", Transient),
     ],

@@ -403,7 +403,8 @@ WRONG = [
         CALDAV,
         'kind = "graph"\nsign_in = "service"',
         'sign_in = "service"',
-        "this is a sign-in at Google, and the server is Microsoft's",
+        "this is a sign-in at Google, and the server is Microsoft's: name a [[sign_in]] of kind "
+        '= "microsoft"; Gmail is kind = "imap" (docs/google.md)',
     ),
     (
         "service account for nobody",

@@ -83,6 +83,21 @@ def test_a_second_copy_gets_a_locator_and_nothing_else(
     assert reader.unlogged("desk", "other", ["1"]) == ["1"]
 
 
+def test_a_message_that_was_gone_and_comes_back_under_its_key_is_a_mail(
+    log: Log, reader: Reader, case: tuple[Message, Decision]
+) -> None:
+    """Graph's immutable ids survive a move out of the folder and back."""
+    with log.transaction():
+        log.record_gone(Locator("desk", "inbox", "7"), now=NOW)
+    assert reader.unlogged("desk", "inbox", ["7"]) == ["7"]
+    row = recorded(log, case, key="7")
+    assert reader.locator(row) == Locator("desk", "inbox", "7")
+    assert reader.unlogged("desk", "inbox", ["7"]) == []
+    with log.transaction():
+        log.record_gone(Locator("desk", "inbox", "7"), now=NOW)
+    assert reader.locator(row) == Locator("desk", "inbox", "7"), "what has its mail keeps it"
+
+
 def test_an_effect_moves_through_its_states(log: Log, reader: Reader, case: tuple[Message, Decision]) -> None:
     row = recorded(log, case)
     with log.transaction():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import socket
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -14,13 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tenacity import RetryError
 
+from tests.desk import open_log
+from tests.doubles.mailbox import MemoryMailbox
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError
 from triaged.log.read import Reader
-from triaged.model import Listed
+from triaged.model import Listed, Raw
 from triaged.worker import systemd
 from triaged.worker.beats import Beats
 from triaged.worker.progress import Progress
 from triaged.worker.retry import LONGEST_WAIT_S, REFUSED_WAIT_S, patiently, wait_after_s
+from triaged.worker.service import utc_now
+from triaged.worker.watch import Surroundings, Watched, look
 from triaged.worker.writer import Writer
 
 
@@ -199,3 +205,19 @@ def test_a_log_that_cannot_be_opened_is_a_sentence(tmp_path: Path) -> None:
     writer.run()
     with pytest.raises(Permanent, match=r"triaged\.db cannot be opened: file is not a database"):
         writer.opened.result()
+
+
+def test_what_a_fault_of_ours_interrupts_is_handed_out_again(tmp_path: Path) -> None:
+    class Faulty(MemoryMailbox):
+        def fetch(self, keys: Sequence[str]) -> Iterator[Raw]:
+            raise KeyError("www-authenticate")
+
+    path = tmp_path / "triaged.db"
+    open_log(path).close()
+    mailbox, progress = Faulty(), Progress()
+    mailbox.deliver(b"Subject: 1\r\n\r\n")
+    around = Surroundings(path, queue.Queue(), Writer(path, beats=Beats()), Event(), Beats(), lambda *_: None, utc_now)
+    with closing(Reader(path)) as reader:
+        for _ in range(2):
+            with pytest.raises(KeyError):
+                look(Watched(mailbox, 1, progress), around, reader)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from threading import BoundedSemaphore, Lock
 
+from triaged.backends.web import LONGEST_RETRY_S
 from triaged.errors import Transient
 
 AT_ONCE = 4
@@ -51,7 +52,7 @@ class Gate:
         """The server asks us to wait, for this long or without a word how long; returns the seconds."""
         with self._lock:
             now = time.monotonic()
-            wait_s = retry_after_s
+            wait_s = min(retry_after_s, LONGEST_RETRY_S) if retry_after_s is not None else None
             if wait_s is None:
                 if now >= self._shut_until:  # not another of those that were under way when the first was refused
                     self._refusals += 1

@@ -6,6 +6,7 @@ server and nowhere else.
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,19 +24,28 @@ MAX_ANSWER_BYTES = 32 * 1024 * 1024
 LONGEST_ANSWER = 4.0
 """Times `timeout_s` that a whole answer may take."""
 
+LONGEST_RETRY_S = 3600.0
+"""Seconds to wait at most, whatever a server asks for: a wrong clock there must not stop us for years."""
+
 MAY_PASS = frozenset({408, 423, 425, 429})
 """HTTP: timeout, locked, too early, too many requests; all 5xx too."""
-NOT_DONE = frozenset({429, 503})
-"""Refusals that say that the request was not worked on (RFC 6585 4, RFC 9110 15.6.4); after another 5xx it may have
-been: a gateway's 504 comes when the server behind it took too long."""
 _WRONG_ADDRESS = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
     requests.exceptions.MissingSchema,
     urllib3.exceptions.LocationValueError,
 )
+_HANDSHAKE = (struct.error, LookupError, ValueError, TypeError, AttributeError)
+"""What requests_ntlm raises when an answer in its handshake is not as it should be."""
 _NOT_SENT = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)
 """Not SSLError: `requests` gives it for a TLS record that broke after the request, too."""
+
+
+def was_not_done(status: int, retry_after: str) -> bool:
+    """Whether a refusal says that the request was not worked on: 429, and a 503 that names a time to come back (RFC
+    6585 4, RFC 9110 15.6.4). A bare 503 may be a gateway's whose line to the server broke after the request, a 504 is
+    its word for a server that took too long."""
+    return status == 429 or (status == 503 and retry_after.strip() != "")
 
 
 class Lost(Transient):
@@ -134,9 +144,15 @@ class Web:
                     f"{self._where}: its certificate is not accepted, no password was sent: {error}"[:500]
                 ) from error
             kind = Transient if isinstance(error, _NOT_SENT) or "NewConnectionError" in str(error) else Lost
-            raise kind(f"{self._where}: {error}"[:500]) from error
+            raise kind(f"{self._where}: {_plain(error)}"[:500]) from error
+        except PermissionError as error:
+            if error.errno is None:  # requests_ntlm's word for a server that lets nobody in
+                raise LoginRefused(f"{self._where}: {error}"[:500]) from error
+            raise Permanent(f"{self._where}: {error}"[:500]) from error
         except OSError as error:  # requests' words when the file of certificates is missing
             raise Permanent(f"{self._where}: {error}"[:500]) from error
+        except _HANDSHAKE as error:
+            raise Lost(f"{self._where}: signing in broke off: {error!r}"[:500]) from error
 
     def close(self) -> None:
         """Close the connections."""
@@ -156,14 +172,27 @@ class Web:
         return bytes(body), True
 
 
+def _plain(error: Exception) -> str:
+    """What went wrong on the way to a server, for people; else the library's own words."""
+    words = str(error)
+    if "NameResolutionError" in words or "Name or service not known" in words:
+        return "there is no host of that name (DNS); is the address right?"
+    if "Connection refused" in words:
+        return "nothing answers there: Connection refused; is the address right, is a firewall between?"
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return "no answer came in time to a connection; is the address right, is a firewall between?"
+    return words
+
+
 def _refusal(answer: requests.Response, where: str, sentences: Mapping[int, str]) -> Transient | Permanent:
     status = answer.status_code
     what = f"{where}: {sentences.get(status, answer.reason or 'refused')} ({status})"
     if status == 401:
         return LoginRefused(f"{where}: {sentences.get(401, 'the server does not accept user and password')} (401)")
     if status >= 500 or status in MAY_PASS:
-        kind = Transient if status < 500 or status in NOT_DONE else Lost
-        return kind(what, retry_after_s=retry_after_s(answer.headers.get("Retry-After", "")))
+        asked = answer.headers.get("Retry-After", "")
+        kind = Transient if status < 500 or was_not_done(status, asked) else Lost
+        return kind(what, retry_after_s=retry_after_s(asked))
     if 300 <= status < 400:
         return Permanent(
             f"{where}: has moved to {answer.headers.get('Location', 'nowhere')}; configure that ({status})"
@@ -172,11 +201,11 @@ def _refusal(answer: requests.Response, where: str, sentences: Mapping[int, str]
 
 
 def retry_after_s(value: str) -> float | None:
-    """Seconds, given as such or as a date (RFC 9110 10.2.3); None for what is neither."""
+    """Seconds, given as such or as a date (RFC 9110 10.2.3), LONGEST_RETRY_S at most; None for what is neither."""
     if value.strip().isdecimal():
-        return float(value)
+        return min(float(value), LONGEST_RETRY_S)
     try:
         until = parsedate_to_datetime(value)
     except (ValueError, TypeError):
         return None
-    return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+    return min(max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds()), LONGEST_RETRY_S)

@@ -21,7 +21,7 @@ from triaged.tomlfile import did_you_mean
 
 NameArgument = Annotated[
     str,
-    typer.Argument(help="A [[sign_in]] of config.toml, or a mailbox or person that uses one.", metavar="NAME"),
+    typer.Argument(help="A \\[[sign_in]] of config.toml, or a mailbox or person that uses one.", metavar="NAME"),
 ]
 
 

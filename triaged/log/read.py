@@ -80,12 +80,12 @@ class Reader:
         return str(rows[0][0]) if rows else None
 
     def unlogged(self, mailbox: str, folder: str, keys: Sequence[str]) -> list[str]:
-        """Those of `keys` that have no row yet, in their order."""
+        """Those of `keys` that have no row yet, in their order; one that was gone when it was to be read has none."""
         known = {
             row[0]
             for row in self.select(
                 "SELECT locator.key FROM json_each(?) AS wanted JOIN locator ON locator.mailbox = ? "
-                "AND locator.folder = ? AND locator.key = wanted.value",
+                "AND locator.folder = ? AND locator.key = wanted.value AND locator.message IS NOT NULL",
                 (json.dumps(list(keys)), mailbox, folder),
             )
         }

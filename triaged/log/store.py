@@ -330,7 +330,8 @@ class Log:
     def _locate(self, locator: Locator, row: int | None, now: datetime) -> bool:
         """Remember where a message lies; False when that was known."""
         added = self.db.execute(
-            "INSERT OR IGNORE INTO locator VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO locator VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
+            "SET message = excluded.message, seen_at = excluded.seen_at WHERE message IS NULL AND excluded.message > 0",
             (locator.mailbox, locator.folder, locator.key, row, to_ms(now)),
         )
         return bool(added.rowcount == 1)

@@ -126,7 +126,7 @@ def look(watched: Watched, around: Surroundings, reader: Reader) -> None:
                 wanted.pop(raw.locator.key, None)
                 if not _put(raw, watched, around):
                     return  # stopping: what was not handed on is listed again at the next start
-        except TriagedError:
+        except BaseException:  # a fault of ours too: what was handed out and not read must be handed out again
             watched.progress.take_back((*wanted, *new[start + BATCH :]))
             raise
         for key in wanted:

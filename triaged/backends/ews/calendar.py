@@ -22,6 +22,8 @@ from triaged.model import Address, Interval
 
 WINDOW = timedelta(days=31)
 """Asked for at once; Exchange refuses more than 62 days, older ones more than 42 (ErrorTimeIntervalTooBig)."""
+SHORTEST = timedelta(minutes=30)
+"""A window must not be shorter than the interval of the merged view that it also asks for (MS-OXWAVLS)."""
 FREE = frozenset({"Free", "WorkingElsewhere"})
 """Busy types at which a call may be booked: who works elsewhere works. `NoData` is none of them: then nobody knows."""
 BUSY = frozenset({"Tentative", "Busy", "OOF"})
@@ -209,13 +211,14 @@ def _availability(address: str, start: datetime, end: datetime) -> etree._Elemen
         half(T.Bias("0"), T.Time("00:00:00"), T.DayOrder(order), T.Month(month), T.DayOfWeek("Sunday"))
         for half, order, month in ((T.StandardTime, "1", "1"), (T.DaylightTime, "1", "7"))
     ]
-    window = T.TimeWindow(T.StartTime(_naive(start)), T.EndTime(_naive(end)))
+    longest = max(end, start + SHORTEST)  # what lies beyond is cut off by who asks
+    window = T.TimeWindow(T.StartTime(_naive(start)), T.EndTime(_naive(longest)))
     return M.GetUserAvailabilityRequest(
         T.TimeZone(T.Bias("0"), *halves),
         M.MailboxDataArray(
             T.MailboxData(T.Email(T.Address(address)), T.AttendeeType("Organizer"), T.ExcludeConflicts("false"))
         ),
-        T.FreeBusyViewOptions(window, T.MergedFreeBusyIntervalInMinutes("30"), T.RequestedView("FreeBusy")),
+        T.FreeBusyViewOptions(window, T.MergedFreeBusyIntervalInMinutes("5"), T.RequestedView("FreeBusy")),
     )
 
 

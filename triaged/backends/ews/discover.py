@@ -70,11 +70,7 @@ def _told_by(settings: EwsSettings, url: str, domain: str) -> str:
             url = _below(elsewhere, domain)
             continue
         if (found := account.get("EwsUrl", "")) != "":
-            try:
-                refuse_cloud(found)
-            except Permanent as error:
-                raise _ElsewhereError(str(error)) from error
-            return found
+            return _below(found, domain)
         break
     raise Permanent(f"{url}: tells of no EWS")
 

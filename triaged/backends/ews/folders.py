@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from exchangelib import errors as ews
 from lxml import etree
 
 from triaged.backends.ews.line import EwsLine
@@ -17,6 +19,8 @@ from triaged.model import Surveyed
 
 PAGE = 500
 """Folders or items a page of FindFolder and FindItem; Exchange's own limit is 1,000."""
+TRIES = 3
+"""Of a message that the server fails over with an internal error, each time, before it counts as unreadable."""
 AT_ONCE = 100
 """Items per GetItem without their contents."""
 NOT_SURVEYED = ("drafts", "outbox")
@@ -169,11 +173,12 @@ def found_items(
 
 
 def items(
-    line: EwsLine, keys: Sequence[str], wanted: etree._Element, doing: str
+    line: EwsLine, keys: Sequence[str], wanted: etree._Element, doing: str, *, failed: Counter[str] | None = None
 ) -> dict[str, etree._Element | TriagedError]:
     """By key the item, or why it is not told; without those that vanished. wanted: an ItemShape.
 
-    A server that answers some and is too busy for the others is asked again for those, as long as it goes on.
+    A server that answers some and is too busy for the others is asked again for those, as long as it goes on. failed:
+    how often it has failed over a message alone; the third time that message is refused, so that it holds up no other.
     Raises: Transient, LoginRefused.
     """
     told: dict[str, etree._Element | TriagedError] = {}
@@ -194,9 +199,26 @@ def items(
             elif (item := next(iter(each_of(answer, "m:Items/*")), None)) is not None:
                 told[key] = item
         if len(later) == len(left):
-            raise next(answer for answer in answers if isinstance(answer, Transient))
+            error = next(answer for answer in answers if isinstance(answer, Transient))
+            if failed is None or not isinstance(error.__cause__, ews.ErrorInternalServerError):
+                raise error
+            if len(left) > 1:
+                for key in left:
+                    told |= items(line, [key], wanted, doing, failed=failed)
+                return told
+            failed[left[0]] += 1
+            if failed[left[0]] < TRIES:
+                raise error
+            return told | {left[0]: Permanent(str(error))}
         left = later
     return told
+
+
+def _date_of(item: etree._Element) -> datetime | None:
+    try:
+        return moment(text_of(item, "t:DateTimeReceived"))
+    except ValueError:
+        return None
 
 
 def survey(line: EwsLine, since: datetime, *, watched: str) -> Iterator[Surveyed]:
@@ -215,8 +237,7 @@ def survey(line: EwsLine, since: datetime, *, watched: str) -> Iterator[Surveyed
             continue
         for start in range(0, len(keys), AT_ONCE):
             for key, item in _heads(line, keys[start : start + AT_ONCE]).items():
-                told = text_of(item, "t:DateTimeReceived")
-                if told != "" and (date := moment(told)) >= since:
+                if (date := _date_of(item)) is not None and date >= since:
                     is_sent = folder.key == aside["sentitems"]
                     yield surveyed(_head(item), folder=shown, key=key, date=date, is_sent_folder=is_sent)
 

@@ -25,21 +25,20 @@ from exchangelib.services.common import EWSAccountService
 from exchangelib.transport import NOAUTH
 from exchangelib.version import EXCHANGE_2013_SP1
 from lxml import etree
+from spnego.exceptions import SpnegoError
 
 from triaged.backends.ews.xml import M, T
 from triaged.backends.gate import gate_of
 from triaged.backends.oauth.tokens import Tokens
-from triaged.backends.web import MAX_ANSWER_BYTES, Answer, Lost, Web, retry_after_s
+from triaged.backends.web import MAX_ANSWER_BYTES, Answer, Lost, Web, retry_after_s, was_not_done
 from triaged.errors import Gone, LoginRefused, Permanent, Transient, TriagedError
+from triaged.servers import is_exchange_online
 
 CONNECTIONS = 4
 """At once for one object of ours: with one, a query waits for the stream of notifications to end (our measurement,
 2026-11: more than 15 s); the listener takes one, its subscription another."""
 STREAM_SILENCE_S = 120.0
 """Seconds without a sign of life after which a stream is dead; Exchange sends one every 45 s."""
-
-CLOUD = ("outlook.com", "office.com", "office365.com")
-"""Hosts, with all below them, of Exchange Online."""
 
 _BROKEN = (ValueError, LookupError, TypeError, AttributeError, etree.LxmlError)
 """What exchangelib and we raise on an answer that lacks what must be in it."""
@@ -50,6 +49,8 @@ _UNCLEAR = (
     ews.ErrorConnectionFailed,
     ews.ErrorBatchProcessingStopped,
     ews.ErrorItemSave,
+    ews.ErrorMailboxFailover,
+    ews.ErrorMailboxStoreUnavailable,
 )
 """Response codes after which the request may have been worked on."""
 _MAY_PASS = (
@@ -58,9 +59,7 @@ _MAY_PASS = (
     ews.ErrorExceededConnectionCount,
     ews.ErrorInsufficientResources,
     ews.ErrorIrresolvableConflict,
-    ews.ErrorMailboxFailover,
     ews.ErrorMailboxMoveInProgress,
-    ews.ErrorMailboxStoreUnavailable,
     ews.ErrorNotEnoughMemory,
     ews.ErrorTooManyObjectsOpened,
     ews.ErrorQuotaExceeded,
@@ -97,7 +96,7 @@ def refuse_cloud(endpoint: str) -> None:
     """Raises: Permanent for Exchange Online, before anything is sent there, and for what is no https address."""
     split = urlsplit(endpoint)
     host = (split.hostname or "").rstrip(".").lower()
-    if any(host == each or host.endswith(f".{each}") for each in CLOUD):
+    if is_exchange_online(host):
         raise Permanent(
             f"{host}: is Exchange Online, where Microsoft blocks EWS since 1 October 2026 and ends it on 1 April 2027; "
             'use kind = "graph" instead'
@@ -193,6 +192,8 @@ class _Session:
     def _again_if_refused(self, request: Callable[[], _Got]) -> _Got:
         try:
             answer = request()
+        except SpnegoError as error:
+            raise Lost(f"{self._where}: signing in by NTLM broke off: {error}"[:500]) from error
         except LoginRefused:
             if not isinstance(self._credentials, _Bearer) or not self._credentials.was_refused():
                 raise
@@ -203,8 +204,9 @@ class _Session:
 
     def _looked_at(self, url: str, answer: Answer) -> requests.Response:
         if answer.status in (429, 503):
-            wait_s = self._gate.shut(retry_after_s(answer.headers.get("Retry-After", "")))
-            raise Transient(f"{self._where}: is busy ({answer.status})", retry_after_s=wait_s)
+            asked = answer.headers.get("Retry-After", "")
+            kind = Transient if was_not_done(answer.status, asked) else Lost
+            raise kind(f"{self._where}: is busy ({answer.status})", retry_after_s=self._gate.shut(retry_after_s(asked)))
         if answer.status == 500 and b"Envelope" not in answer.body[:2_000]:
             raise Lost(f"{self._where}: the server has failed (500)")
         if not answer.body.rstrip().endswith(b"Envelope>"):

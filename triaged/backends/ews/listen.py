@@ -20,6 +20,7 @@ from lxml import etree
 
 from triaged.backends.ews.line import EwsLine
 from triaged.backends.ews.xml import M, T, each_of, text_of
+from triaged.backends.web import Lost
 from triaged.errors import LoginRefused, Permanent, TriagedError
 
 STREAM_MINUTES = 20
@@ -107,6 +108,8 @@ class Listener:
 
     def _listen(self, subscription: str) -> bool:
         """Whether the stream ended as it should."""
+        if self._closed.is_set():
+            return False
         stream = self._stream = _Stream(self._line, self._told)
         try:
             with self._line.listening():
@@ -121,6 +124,8 @@ class Listener:
         return bool(stream.connection_status == stream.CLOSED)
 
     def _told(self, has_events: bool) -> None:
+        if self._closed.is_set():
+            raise Lost("nobody listens any more")  # ends the stream at its first document
         if not self.is_open:
             self.is_open = True
             self._changed()

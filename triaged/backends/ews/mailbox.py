@@ -8,6 +8,7 @@ import hashlib
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -64,6 +65,8 @@ class EwsMailbox:
         self._line: EwsLine | None = None
         self._folder_id = ""
         self._state = ""
+        self._failed: Counter[str] = Counter()
+        """How often the server failed over a message alone, by its key."""
         self._poll_s = FIRST_POLL_S
         self._listener: Listener | None = None
         self._news = threading.Condition()
@@ -99,8 +102,8 @@ class EwsMailbox:
                     raise
                 state = ""
                 continue
-            is_stuck = changes.state == state and len(changes.keys) == 0
-            if changes.state != state:
+            is_stuck = changes.state == state
+            if not is_stuck or len(changes.keys) > 0:
                 yield Listed(changes.keys, f"{self._mark()}/{changes.state}")
             if len(changes.keys) > 0:
                 self._poll_s = FIRST_POLL_S
@@ -109,14 +112,19 @@ class EwsMailbox:
                 return
 
     def fetch(self, keys: Sequence[str]) -> Iterator[Raw]:
-        """The messages in the order of `keys`. A message that the server refuses to give has no octets.
+        """The messages in the order of `keys`, of 100 those first of which nothing is told. A message that the server
+        refuses to give, or fails over each time, has no octets.
 
         The limit is held against the server's own count of octets first, then against what came.
         """
         line = self._connected()
         for start in range(0, len(keys), AT_ONCE):
             asked = [key for key in keys[start : start + AT_ONCE] if _KEY.fullmatch(key)]
-            facts = items(line, asked, shape("ItemShape", "item:Size", "item:DateTimeReceived"), "read message sizes")
+            wanted = shape("ItemShape", "item:Size", "item:DateTimeReceived")
+            facts = items(line, asked, wanted, "read message sizes", failed=self._failed)
+            for key, fact in facts.items():
+                if isinstance(fact, TriagedError):  # refused is not vanished
+                    yield Raw(Locator(self.name, self.folder, key), datetime.now(UTC), b"", 1)
             sizes = {key: _size(item) for key, item in facts.items() if isinstance(item, etree._Element)}
             for group in _groups([key for key in asked if key in sizes], sizes, limit=self._max_message_bytes):
                 octets = self._octets(line, group, sizes)
@@ -235,14 +243,16 @@ class EwsMailbox:
 
     def _has_news(self) -> bool:
         try:
-            return len(self._changes(self._connected(), self._state, 1).keys) > 0
+            found = self._changes(self._connected(), self._state, 1)
+            return len(found.keys) > 0 or not found.is_last
         except Gone:  # listing says what has become of the folder
             return True
 
     def _octets(self, line: EwsLine, group: Sequence[str], sizes: dict[str, int]) -> dict[str, bytes]:
         whole = [key for key in group if sizes[key] <= self._max_message_bytes]
         large = [key for key in group if sizes[key] > self._max_message_bytes]
-        return _read(line, whole, _contents(), _mime) | _read(line, large, shape("ItemShape", deepcopy(HEAD)), _head)
+        octets = _read(line, whole, _contents(), _mime, self._failed)
+        return octets | _read(line, large, shape("ItemShape", deepcopy(HEAD)), _head, self._failed)
 
     def _raw(self, key: str, item: object, octets: bytes, size_bytes: int) -> Raw:
         assert isinstance(item, etree._Element)
@@ -252,7 +262,10 @@ class EwsMailbox:
             if size_bytes > limit:
                 octets = octets[: min(_head_ends(octets), limit)]
         told = text_of(item, "t:DateTimeReceived")
-        received = moment(told) if told != "" else datetime.now(UTC)
+        try:
+            received = moment(told)
+        except ValueError:
+            received = datetime.now(UTC)
         return Raw(Locator(self.name, self.folder, key), received, octets[:limit], size_bytes)
 
     def _stream_changed(self) -> None:
@@ -301,9 +314,13 @@ def _contents() -> etree._Element:
 
 
 def _read(
-    line: EwsLine, keys: Sequence[str], wanted: etree._Element, octets_of: Callable[[etree._Element], bytes]
+    line: EwsLine,
+    keys: Sequence[str],
+    wanted: etree._Element,
+    octets_of: Callable[[etree._Element], bytes],
+    failed: Counter[str],
 ) -> dict[str, bytes]:
-    told = items(line, keys, wanted, "read messages") if len(keys) > 0 else {}
+    told = items(line, keys, wanted, "read messages", failed=failed) if len(keys) > 0 else {}
     return {key: octets_of(item) if isinstance(item, etree._Element) else b"" for key, item in told.items()}
 
 

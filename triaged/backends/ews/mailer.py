@@ -11,7 +11,7 @@ from email.parser import BytesHeaderParser
 from lxml import etree
 
 from triaged.backends.ews.discover import endpoint_of
-from triaged.backends.ews.folders import keys_of
+from triaged.backends.ews.folders import distinguished_id, keys_of
 from triaged.backends.ews.line import EwsLine, EwsSettings
 from triaged.backends.ews.xml import M, T
 from triaged.backends.web import Lost
@@ -19,6 +19,8 @@ from triaged.decision import Outgoing
 from triaged.errors import Permanent, Uncertain
 from triaged.ports import Crossing
 
+FRESH_S = 30.0
+"""Seconds after an answer for which the line counts as alive."""
 LOOKS_S = (0.5, 1.0, 2.0)
 """Seconds between looks into Sent Items for a mail that is not there: Exchange puts the copy there when transport has
 taken the mail, some hundred milliseconds later (our measurement at an independent server: 56 to 300 ms)."""
@@ -31,10 +33,17 @@ class EwsMailer:
     def __init__(self, settings: EwsSettings) -> None:
         self._settings = settings
         self._line: EwsLine | None = None
+        self._answered_at = float("-inf")
 
     def connect(self) -> None:
-        """Find the server; connections are made as they are needed. Raises: Transient, Permanent, LoginRefused."""
-        self._connected()
+        """Ask for Sent Items, unless the server has answered a moment ago: a dead line, or a wrong password, is found
+        before a mail is on it.
+
+        Raises: Transient, Permanent, LoginRefused.
+        """
+        if time.monotonic() - self._answered_at > FRESH_S:
+            distinguished_id(self._connected(), "sentitems")
+            self._answered_at = time.monotonic()
 
     def send(self, mail: Outgoing, crossing: Crossing) -> str:
         """Send it and have a copy saved, in one request. Raises: as the port says.
@@ -50,6 +59,7 @@ class EwsMailer:
             line.one(request, "send a mail")
         except Lost as error:
             raise Uncertain(f"the whole mail was handed over and no clear answer came: {error}") from error
+        self._answered_at = time.monotonic()
         words = f"{line.host}: sent, and saved in Sent Items"
         crossing.ends(words)
         return words

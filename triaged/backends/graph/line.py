@@ -16,7 +16,7 @@ import requests
 
 from triaged.backends.gate import gate_of
 from triaged.backends.oauth.tokens import Tokens
-from triaged.backends.web import MAY_PASS, NOT_DONE, Answer, Lost, Web, retry_after_s
+from triaged.backends.web import MAY_PASS, Answer, Lost, Web, retry_after_s, was_not_done
 from triaged.errors import Gone, LoginRefused, Permanent, Transient
 
 PAGE = 100
@@ -194,7 +194,8 @@ class GraphLine:
         if answer.status == 401:
             return LoginRefused(what)
         if answer.status >= 500 or answer.status in MAY_PASS or answer.status in (409, 412):
-            kind = Transient if answer.status < 500 or answer.status in NOT_DONE else Lost
+            not_done = answer.status < 500 or was_not_done(answer.status, answer.headers.get("Retry-After", ""))
+            kind = Transient if not_done else Lost
             return kind(what, retry_after_s=1.0 if answer.status in (409, 412) else wait_s)
         return Gone(what) if code.lower() in GONE else Permanent(what)
 
@@ -221,11 +222,11 @@ class GraphLine:
             )
         if code in _NO_RIGHT or answer.status == 403:
             return (
-                f"the app may not do that with {address}: it lacks {right}, or its access is limited to other "
-                f"mailboxes. Grant {right} with admin consent (entra.microsoft.com, App registrations, API "
-                "permissions), and see that the app's role assignment (Exchange, RBAC for Applications) or its "
-                f"application access policy covers {address}. Signed in as a person: {right}.Shared, and full access "
-                "to a mailbox that is not their own"
+                f"the app may not do that with {address}: it lacks {right} there. As an app: give it the Exchange role "
+                f"'Application {right}' with a scope that covers {address} (docs/microsoft365.md, step 3), which takes "
+                "up to two hours to count. Do not grant it under API permissions in Entra: that opens every mailbox, "
+                f"unless an application access policy narrows it. Signed in as a person: {right}.Shared with consent, "
+                "and full access to a mailbox that is not their own"
             )
         if 300 <= answer.status < 400:
             return f"has moved to {answer.headers.get('Location', 'nowhere')}; configure that"
@@ -249,7 +250,7 @@ class GraphLine:
                 method, url, accept=_ANY, data=data, headers=headers, limit_bytes=limit_bytes, cut=True
             )
             asked = answer.headers.get("Retry-After", "")
-            if answer.status in NOT_DONE or asked != "":
+            if answer.status in (429, 503) or asked != "":
                 return answer, self._gate.shut(retry_after_s(asked))
             self._gate.went_well()
             return answer, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from triaged.backends.graph.line import (
     text_of,
 )
 from triaged.backends.heads import none_or_several
-from triaged.errors import Gone, Transient
+from triaged.errors import Gone, LoginRefused, Permanent, Transient
 from triaged.model import Listed, Locator, Raw, Surveyed
 
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
@@ -38,6 +39,8 @@ _SIZE = "Integer 0x0E08"
 """PidTagMessageSize (MS-OXPROPS): of the message with all its properties, so an estimate."""
 _UNREADABLE = frozenset({"errormimecontentconversionfailed", "errorcontentconversionfailed"})
 """Codes (lower case) of a message that Exchange cannot write as MIME."""
+TRIES = 3
+"""Of a message that Graph fails over each time, before it counts as unreadable."""
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +76,8 @@ class GraphMailbox:
         self._resolved_at = 0.0
         self._forms: dict[str, str] = {}
         self._way: _Way | None = None
+        self._failed: Counter[str] = Counter()
+        """How often Graph did not give a message, by its key."""
         self._wait_s = SHORTEST_WAIT_S
         self._woken = threading.Event()
 
@@ -218,8 +223,10 @@ class GraphMailbox:
         answer = self._line.ask("GET", url, accept=range(400, 600), limit_bytes=self._max_message_bytes)
         size_bytes = int(size) if (size := properties_of(found).get(_SIZE.lower(), "")).isdecimal() else 0
         if answer.status >= 400:
-            if said(answer)[0].lower() not in _UNREADABLE:
-                raise self._line.refusal(answer)
+            self._failed[key] += 1
+            refusal = self._line.refusal(answer)
+            if said(answer)[0].lower() not in _UNREADABLE and not self._is_hopeless(key, answer.status, refusal):
+                raise refusal
             octets = b""
             size_bytes = max(size_bytes, 1)
         elif answer.whole:
@@ -228,6 +235,13 @@ class GraphMailbox:
             octets, size_bytes = _head(answer.body), max(size_bytes, len(answer.body) + 1)
         received = moment(text_of(found, "receivedDateTime")) or datetime.now(UTC)
         return Raw(Locator(self.name, self.folder, key), received, octets, size_bytes)
+
+    def _is_hopeless(self, key: str, status: int, refusal: Transient | Permanent) -> bool:
+        """Whether this one message will not come: refused, though its properties were told a moment ago, or failed over
+        each time. It must hold up no other."""
+        if isinstance(refusal, Gone | LoginRefused) or status in (429, 503):
+            return False
+        return isinstance(refusal, Permanent) or self._failed[key] >= TRIES
 
     def _here(self, key: str, select: str, *, expand: str = "") -> dict[str, Any]:
         """Something of a message in the folder. Raises: Gone, also when it lies in another folder now."""
