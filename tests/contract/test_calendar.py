@@ -93,7 +93,7 @@ def caldav(server: Radicale, url: str, **changes: object) -> CaldavCalendar:
 
 HOLDING_ICS = ["memory", "vdir", "caldav", "xandikos", "cyrus", "google fake"]
 """In which octets lie as they are, so also some that cannot be read; other servers hold only what they understood."""
-INVITING = ["ews fake", "graph fake"]
+INVITING = ["memory that invites", "ews fake", "graph fake"]
 """Which send invitations themselves."""
 
 
@@ -112,6 +112,14 @@ def case(
     if request.param == "memory":
         double = MemoryCalendar(ZONE)
         yield Case(double, double.objects.__setitem__)
+    elif request.param == "memory that invites":
+        double = MemoryCalendar(ZONE, invites=True)
+        yield Case(
+            double,
+            double.objects.__setitem__,
+            told=lambda: list(double.told),
+            answer=lambda uid, address, answer: double.answers[uid].__setitem__(address, answer),
+        )
     elif request.param == "vdir":
         yield Case(VdirCalendar(tmp_path, ZONE), lambda name, octets: put_file(tmp_path / name, octets))
     elif request.param == "ews fake":

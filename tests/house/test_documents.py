@@ -203,3 +203,23 @@ def test_every_metric_is_explained() -> None:
     names = {f"{name}_info" if name == "triaged_build" else name for name in re.findall(r'"(triaged_[a-z_]+)"', source)}
     assert len(names) > 15
     assert names - first_column("operating.md", "Being told") == set()
+
+
+SERVERS = ("exchange", "google", "imap", "microsoft365")
+"""Pages for the administrators of mail servers: what they say to write into config.toml is whole."""
+
+
+@pytest.mark.parametrize("page", SERVERS)
+def test_what_an_administrator_is_to_write_loads(page: str, tmp_path: Path) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", text_of(ROOT / f"docs/{page}.md"), re.DOTALL)
+    assert len(blocks) == 1
+    base = (
+        '[firm]\nname = "Nordlicht"\nteam = "Desk"\n\n[hours]\ntimezone = "Europe/Berlin"\nmon-fri = "09:00-17:00"\n\n'
+    )
+    for secret in re.findall(r'_file = "([^"]+)"', blocks[0]):
+        (tmp_path / secret).parent.mkdir(exist_ok=True)
+        (tmp_path / secret).write_text("secret\n", encoding="utf-8")
+    (tmp_path / "config.toml").write_text(base + blocks[0], encoding="utf-8")
+    config = load_config(tmp_path / "config.toml")
+    assert [mailbox.name for mailbox in config.mailbox] == ["desk"]
+    assert config.person[0].calendar is not None

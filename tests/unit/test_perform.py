@@ -67,20 +67,20 @@ def test_our_own_mail_invites_to_a_calendar_that_does_not(config: Config, bookin
     invitation = booked(lane(config, calendar).perform(booking, nothing))
     assert lane_of(invitation) == "mail"
     assert b"method=REQUEST" in invitation.mail.octets.replace(b'"', b"")
-    assert calendar.invited == {}
+    assert calendar.told == []
 
 
 def test_the_calendars_server_invites_where_it_does_and_once(config: Config, booking: BookCall) -> None:
     calendar = MemoryCalendar(invites=True)
     at_work = lane(config, calendar)
     invitation = booked(at_work.perform(booking, nothing))
-    assert calendar.invited == {}, "the booking alone tells nobody"
+    assert calendar.told == [], "the booking alone tells nobody"
     assert lane_of(invitation) == f"calendar:{booking.person}"
     for _ in range(2):
         assert at_work.recover(invitation, False) is None
         said = at_work.perform(invitation, nothing)
         assert said == Outcome("invited by the calendar's server, in the name of lena@nordlicht.example")
-    assert calendar.invited == {booking.uid: [booking.attendee.addr_spec]}
+    assert [(what, who) for what, who, _ in calendar.told] == [("invite", booking.attendee.addr_spec)]
     assert invitation.mail.recipient == booking.attendee.addr_spec
 
 
@@ -89,7 +89,7 @@ def test_whoever_must_not_be_written_to_is_not_invited_by_the_server_either(conf
     invitation = booked(lane(config, calendar).perform(booking, nothing))
     with pytest.raises(Permanent, match=REFUSED):
         lane(config, calendar, refuses=REFUSED).perform(invitation, nothing)
-    assert calendar.invited == {}
+    assert calendar.told == []
 
 
 def test_a_call_that_is_booked_already_keeps_its_hour(config: Config, booking: BookCall) -> None:
