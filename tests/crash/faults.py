@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from triaged.decision import Decision
 from triaged.log.encode import EFFECT, to_ms
+from triaged.log.read import Reader
 from triaged.log.store import Claimed, Log, Recorded
 from triaged.model import Locator, Message
 from triaged.worker.intake import Intake
@@ -43,7 +44,7 @@ def claim_says_done() -> None:
 
 
 def locator_goes_first() -> None:
-    """Where the mail lies is committed before the mail and its decision are."""
+    """Where the mail lies is committed before the mail and its decision are, and that counts as its row."""
     commit = Intake._commit
     record = Log.record
 
@@ -59,8 +60,13 @@ def locator_goes_first() -> None:
         self.db.execute("UPDATE locator SET message = ? WHERE key = ?", (found.row, locator.key))
         return found
 
+    def without_place(self: Reader, mailbox: str, folder: str, keys: Sequence[str]) -> list[str]:
+        known = {key for (key,) in self.select("SELECT key FROM locator WHERE folder = ?", (folder,))}
+        return [key for key in keys if key not in known]
+
     _replace(Intake, "_commit", located_first)
     _replace(Log, "record", recorded)
+    _replace(Reader, "unlogged", without_place)
 
 
 def effects_go_after() -> None:
