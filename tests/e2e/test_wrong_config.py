@@ -83,7 +83,7 @@ def test_every_mistake_of_the_file_at_once_and_no_server_is_asked(site: Site) ->
                 'mailbox: security = "none" is for this machine only; use "tls" or "starttls"',
             ),
             ("email", "person.email: 'bob' is not a mail address"),
-            ("calendar", "'person.calendar.kind' must be 'vdir', 'caldav', not 'vdri'"),
+            ("calendar", "'person.calendar.kind' must be 'vdir', 'caldav', 'ews', 'graph', not 'vdri'"),
         )
     ]
     nothing_was_done(site)
