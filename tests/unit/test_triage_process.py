@@ -20,7 +20,7 @@ from triaged.loading import build_playbook, list_path, written_of
 from triaged.log.people import put_accounts
 from triaged.log.read import Reader
 from triaged.log.store import Log
-from triaged.model import Contact, Raw
+from triaged.model import Contact, Listed, Raw
 from triaged.settings import Config
 from triaged.wire import log_path
 from triaged.worker.beats import Beats
@@ -225,12 +225,12 @@ def test_mails_wait_while_the_process_cannot_be_started(tmp_path: Path) -> None:
     )
     model.rename(tmp_path / "elsewhere")
     process.kill()
-    assert progress.hand_out(["1"]) == ("1",)
+    assert progress.hand_out([Listed(("1",), "1")], ["1"]) == ("1",)
     raws.put(raw(mail("Please send it."), key="1"))
     with pytest.raises(ConfigError):
         intake.run("triage 1", process, stop)
     assert raws.unfinished_tasks == 0
-    assert progress.hand_out(["1"]) == ("1",)
+    assert progress.hand_out([Listed(("1",), "1")], ["1"]) == ("1",)
     (tmp_path / "elsewhere").rename(model)
     raws.put(raw(mail("Please send it."), key="1"))
     threads = [Thread(target=writer.run), Thread(target=intake.run, args=("triage 1", process, stop))]
