@@ -155,6 +155,11 @@ class Message:
     delivered_to: addresses of ours the mail was for, by To, Cc, Resent-* and Delivered-To fields.
     defects: what was broken, a short phrase each, in the order met. bounce: what a delivery report says, None for
     every other mail.
+    calendar: the iTIP object that came with the mail: the decoded text of its first text/calendar part or, lacking one,
+    of the first attachment that is application/ics or called *.ics, lines unfolded; `""` if there is none or it is over
+    the limit.
+    calendar_method: the `method` that its part names, upper case, `""` if none; the object must say the same
+    (RFC 6047 2.4).
     """
 
     key: str
@@ -177,6 +182,8 @@ class Message:
     defects: tuple[str, ...]
     size_bytes: int
     bounce: Bounce | None = None
+    calendar: str = ""
+    calendar_method: str = ""
 
     @property
     def is_reply(self) -> bool:

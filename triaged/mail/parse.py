@@ -11,6 +11,7 @@ from triaged.mail import mime, tnef
 from triaged.mail.addresses import addresses
 from triaged.mail.automatic import automatic, own_parts
 from triaged.mail.bounce import read_bounce
+from triaged.mail.calendarpart import calendar_of, is_calendar
 from triaged.mail.charset import codec_of, decode
 from triaged.mail.headers import Fields, date_of, message_ids, one_line, split_head, text_of
 from triaged.mail.htmltext import to_text
@@ -92,6 +93,8 @@ def _parse(raw: Raw, border: Border) -> Message:
     if date is None:
         defects.append("no usable date")
     subject = unicodedata.normalize("NFC", text_of(fields.first("subject"), hint)[:MAX_SUBJECT_CHARACTERS]).strip()
+    own = own_parts(root)
+    calendar, calendar_method = calendar_of(own, defects)
     believed = identity(fields, sender=sender, trick=trick, border=border)
     by_whom = automatic(
         root,
@@ -123,7 +126,9 @@ def _parse(raw: Raw, border: Border) -> Message:
         identity=believed,
         defects=tuple(dict.fromkeys(defects))[:MAX_DEFECTS],
         size_bytes=raw.size_bytes,
-        bounce=read_bounce(root, own=own_parts(root), text=text, automatic=by_whom),
+        bounce=read_bounce(root, own=own, text=text, automatic=by_whom),
+        calendar=calendar,
+        calendar_method=calendar_method,
     )
 
 
@@ -281,7 +286,7 @@ def _text_and_attachments(root: Part, defects: list[str]) -> tuple[str, tuple[At
         enclosed = next((part for part in attached if part.children), None)
         if enclosed is not None:
             text = _text(enclosed.children[0], replace(reading, attached=[]))
-    if not text.strip() and root in attached and root.content_type.startswith("text/"):
+    if not text.strip() and root in attached and root.content_type.startswith("text/") and not is_calendar(root):
         text = _leaf_text(root, reading)  # the whole mail is one text that calls itself a file
     files: list[Attachment] = []
     if len(text) > MAX_TEXT_CHARACTERS:
@@ -347,7 +352,8 @@ def _is_html(part: Part) -> bool:
 def _is_text(part: Part) -> bool:
     if part.content_type not in ("text/plain", "text/html", "text/enriched", "text/richtext", "text/x-amp-html"):
         return part.content_type in ("text/x-markdown", "text/markdown", "text/x-plain") and not part.filename
-    return part.disposition != "attachment" and not (part.filename and part.disposition != "inline")
+    is_file = part.disposition == "attachment" or (part.filename and part.disposition != "inline")
+    return not is_file and not is_calendar(part)
 
 
 def _leaf_text(part: Part, reading: _Reading) -> str:
