@@ -15,6 +15,7 @@ from tests.servers.certificates import Authority
 from tests.servers.cyrus import Cyrus
 from tests.servers.dav import DavServer
 from tests.servers.googledav import OWNER, GoogleCalendar, google_calendar
+from tests.servers.radicale import radicale
 from tests.servers.xandikos import xandikos
 from triaged.backends import caldav
 from triaged.backends.caldav import CaldavCalendar
@@ -28,19 +29,20 @@ ANSWERS_WITHIN_S = 5.0
 """Seconds; Cyrus looks for the attendee's own server first, which takes longer where no name server answers."""
 
 
-def ours(slot: Interval, *, organizer: str = ORGANIZER) -> bytes:
-    return event(
-        uid="call-1@triaged",
-        slot=slot,
-        organizer=Address(organizer, "Lena Berg"),
-        attendee=Address("bob@example.test", "Bob of a firm with a name so long that the line is folded"),
-        summary="Call",
-        description="About your message",
-        location="",
-        timezone="Europe/Berlin",
-        now=START,
-        method=None,
-    )
+def ours(slot: Interval = SLOT, *, organizer: str = ORGANIZER, **changes: object) -> bytes:
+    values: dict[str, object] = {
+        "uid": "call-1@triaged",
+        "slot": slot,
+        "organizer": Address(organizer, "Lena Berg"),
+        "attendee": Address("bob@example.test", "Bob of a firm with a name so long that the line is folded"),
+        "summary": "Call",
+        "description": "About your message",
+        "location": "",
+        "timezone": "Europe/Berlin",
+        "now": START,
+        "method": None,
+    }
+    return event(**(values | changes))  # type: ignore[arg-type]
 
 
 def calendar_at(url: str, server: DavServer) -> CaldavCalendar:
@@ -97,6 +99,49 @@ def test_xandikos_invites_nobody(tmp_path: Path) -> None:
         assert b"SCHEDULE-AGENT=CLIENT" in unfolded(calendar.find("call-1@triaged"))
         assert _kept_elsewhere(tmp_path / "collections") == ["call-1@triaged.ics"]
         calendar.close()
+
+
+KINDS: dict[str, dict[str, object]] = {
+    "kept": {},
+    "hold": {"attendee": None, "status": "TENTATIVE"},
+    "moved": {"sequence": 1, "slot": LATER},
+    "cancelled": {"sequence": 2, "status": "CANCELLED"},
+    "with a link": {"location": "https://meet.example/a?b=1&c=%2C#d"},
+    "with a link with commas": {"location": "https://meet.example/a?b=1,2;c"},
+    "request": {"method": "REQUEST", "chair": Address("lena@example.test", "Lena")},
+    "cancel": {"method": "CANCEL", "status": "CANCELLED", "sequence": 3},
+}
+
+
+@pytest.mark.skipif(find_spec("radicale") is None, reason="needs Radicale: pip install radicale")
+def test_radicale_takes_every_kind_of_event(tmp_path: Path) -> None:
+    """It parses all with vobject, another library than ours; the mailed ones are there as a client may store them."""
+    with radicale(tmp_path) as server:
+        for zone in ("Europe/Berlin", "Asia/Kolkata", "UTC"):
+            url = server.make_calendar(zone.replace("/", "-"))
+            calendar = calendar_at(url, server)
+            for number, (kind, changes) in enumerate(KINDS.items()):
+                uid = f"call-{number}@triaged"
+                octets = ours(**({"uid": uid, "timezone": zone} | changes))
+                if kind in ("request", "cancel"):
+                    server.put(f"{url}{number}.ics", octets)
+                else:
+                    assert calendar.add(uid, octets) is True
+                    assert calendar.add(uid, octets) is False
+                    assert calendar.replace(uid, octets) is True
+                found = calendar.find(uid)
+                assert _told(found) == _told(octets), (kind, zone)
+            calendar.close()
+
+
+def _told(octets: bytes | None) -> set[bytes]:
+    """Name and value of every line of the event; servers write its lines and parameters in an order of their own."""
+    event = unfolded(octets).partition(b"BEGIN:VEVENT")[2].partition(b"END:VEVENT")[0]
+    lines = [line for line in event.split(b"\r\n") if line != b""]
+    return {
+        re.match(rb"[A-Z-]+", line)[0] + b":" + re.sub(rb'^[A-Z-]+(?:;[A-Z-]+=(?:"[^"]*"|[^:;"]*))*:', b"", line)
+        for line in lines
+    }  # type: ignore[index]
 
 
 def _kept_elsewhere(folder: Path) -> list[str]:

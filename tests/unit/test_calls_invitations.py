@@ -212,7 +212,7 @@ def test_other_peoples_files_raise_only_our_own_errors() -> None:
     results = [look_at(path.read_bytes()) for path in files]
     assert len(files) > 250
     assert sum(read for read, _ in results) > 200
-    assert sum(told for _, told in results) > 100
+    assert sum(told for _, told in results) > 50
     assert time.perf_counter() - started < 60, "6 s were measured"
 
 
