@@ -269,6 +269,8 @@ BOMBS = {
     "in a time zone": bomb(zone=zone_of("RRULE:FREQ=SECONDLY")),
     "a time zone that changes daily": bomb(zone=zone_of("RRULE:FREQ=DAILY")),
     "rules without number": bomb(*["RRULE:FREQ=DAILY"] * 1_000),
+    "time zones without end": bomb(zone=("begin:vtimezone",) * 100_000),
+    "folded time zones without end": bomb(zone=("BEGIN:VTIME", " ZONE") * 80_000),
     "too large": bomb(*["X-A:" + "x" * 60] * 50_000),
 }
 
@@ -279,6 +281,17 @@ def test_bombs_are_refused_at_once(name: str) -> None:
     with pytest.raises(Permanent, match=r"^x: "):
         busy_of([("x", BOMBS[name])], *WINDOW, timezone="Europe/Berlin")
     assert time.perf_counter() - started < 2, "0.2 s were measured"
+
+
+@pytest.mark.parametrize("line", [b"\n", b"\r\n", b"\r\n\n"])
+def test_a_million_empty_lines_are_read_at_once(line: bytes) -> None:
+    octets = bomb("TRANSP:OPAQUE").replace(b"20000101T", b"20140601T").replace(b"PT1M", b"PT1H")
+    started = time.perf_counter()
+    (block,) = busy_of(
+        [("x", octets.replace(b"TRANSP", line * (1_500_000 // len(line)) + b"TRANSP"))], *WINDOW, timezone="UTC"
+    )
+    assert block.start == datetime(2014, 6, 1, 7, tzinfo=UTC)
+    assert time.perf_counter() - started < 5, "0.2 s were measured"
 
 
 def test_a_day_that_never_comes_takes_some_seconds_and_many_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

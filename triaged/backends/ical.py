@@ -38,7 +38,9 @@ DEADLINE_S = 20.0
 """Seconds for all objects of one call; looked at between two events, each of which takes 4 s at worst."""
 
 _DAY = timedelta(days=1)
-_FOLD = re.compile(rb"(?:\r?\n)+[ \t]")
+_BREAKS = re.compile(rb"(?:\r?\n)+([ \t]?)")
+"""Matches every run of line breaks, folded or not: `(?:\r?\n)+[ \t]`, as icalendar has it, took 3.4 s for 20,000 empty
+lines and goes by their square."""
 _RULE = re.compile(r"^(?:RRULE|EXRULE)\b.*$", re.MULTILINE)
 _ZONE = re.compile(r"^BEGIN:VTIMEZONE\b.*?^END:VTIMEZONE\b", re.MULTILINE | re.DOTALL)
 _SUBDAILY = re.compile(r"FREQ\s*=\s*(SECONDLY|MINUTELY|HOURLY)")
@@ -74,8 +76,10 @@ def busy_of(
     found: list[Interval] = []
     for name, octets in objects:
         try:
-            text = _text(octets)
-            blocks = list(_blocks(octets, text, start, end, zone, give_up_at)) if _may_touch(text, start, end) else []
+            lines = _lines(octets)
+            # In capitals, as icalendar compares them in the end: no odd letter may hide a rule from us.
+            text = lines.decode("utf-8", "replace").upper()
+            blocks = list(_blocks(lines, text, start, end, zone, give_up_at)) if _may_touch(text, start, end) else []
         except Permanent as error:
             raise Permanent(f"{name}: {error}") from error.__cause__
         except _BROKEN as error:
@@ -108,15 +112,18 @@ def holds_uid(octets: bytes, uid: str) -> bool:
 
 
 def unfold(octets: bytes) -> bytes:
-    """The content lines whole (RFC 5545 3.1), with the blank lines inside a fold that icalendar allows too."""
-    return _FOLD.sub(b"", octets)
+    """The content lines whole (RFC 5545 3.1), none of them empty: icalendar allows empty ones inside a fold too."""
+    return _BREAKS.sub(lambda found: b"\r\n" if found[1] == b"" else b"", octets)
 
 
-def _text(octets: bytes) -> str:
-    """The lines in capitals, as icalendar compares them in the end: no odd letter may hide a rule from us."""
+def _lines(octets: bytes) -> bytes:
     if len(octets) > MAX_BYTES:
         raise Permanent(f"is larger than {MAX_BYTES // 1024 // 1024} MB")
-    return unfold(octets).decode("utf-8", "replace").upper()
+    lines = unfold(octets)
+    # Before they are looked for with their ends: 8,000 that have none took 3.7 s, which goes by the square.
+    if (zones := lines.upper().count(b"BEGIN:VTIMEZONE")) > MAX_ZONES:
+        raise Permanent(f"has {zones} time zones, which is too many")
+    return lines
 
 
 def _may_touch(text: str, start: datetime, end: datetime) -> bool:
@@ -134,11 +141,11 @@ def _may_touch(text: str, start: datetime, end: datetime) -> bool:
 
 
 def _blocks(
-    octets: bytes, text: str, start: datetime, end: datetime, zone: ZoneInfo, give_up_at: float
+    lines: bytes, text: str, start: datetime, end: datetime, zone: ZoneInfo, give_up_at: float
 ) -> Iterator[Interval]:
     """Busy times of one object that may overlap the window."""
     _refuse_bombs(text)
-    for calendar in _parse(octets, len(_EVENT.findall(text))):
+    for calendar in _parse(lines, len(_EVENT.findall(text))):
         lost = _unknown_zones(calendar)
         query = recurring_ical_events.of(calendar)
         for series in query.series:
@@ -161,8 +168,8 @@ def _blocks(
 def _refuse_bombs(text: str) -> None:
     """Look at the rules before anything is parsed: the parse of a VTIMEZONE expands its rules already."""
     rules, zones = _RULE.findall(text), _ZONE.findall(text)
-    if len(rules) > MAX_RULES or len(zones) > MAX_ZONES:
-        raise Permanent(f"has {len(rules)} recurrence rules and {len(zones)} time zones, which is too many")
+    if len(rules) > MAX_RULES:
+        raise Permanent(f"has {len(rules)} recurrence rules, which is too many")
     for rule in rules:
         if (frequency := _SUBDAILY.search(rule)) is not None:
             raise Permanent(f"an event recurs {frequency[1].lower()}, which is not expanded")
