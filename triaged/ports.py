@@ -6,7 +6,7 @@ Every method may block up to the backend's own timeout and raises only `Transien
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -122,16 +122,20 @@ class Calendar(Protocol):
 
     invites: bool
 
-    def busy(self, start: datetime, end: datetime) -> tuple[Interval, ...]:
-        """Busy times overlapping [start, end), merged, in order, UTC.
+    def busy(self, start: datetime, end: datetime, *, besides: Collection[str] = ()) -> tuple[Interval, ...]:
+        """Busy times overlapping [start, end), merged, in order, UTC. A tentative event is busy too.
 
-        A calendar that cannot be read raises (Transient or Permanent); it is never reported as free.
+        besides: UIDs of events of ours that do not count, octet for octet: a call about to be moved, the slots held
+        for this very client, the event just written. One that is not there changes nothing.
+        A calendar that cannot be read, or in which ours cannot be told from others' events where that is asked for,
+        raises (Transient or Permanent); it is never reported as free.
         """
         ...
 
     def add(self, uid: str, ics: bytes) -> bool:
         """Write an event (a VCALENDAR with one VEVENT of this UID). False when the UID is there already, which
         then stays as it was. Nobody is told: where the server `invites`, its attendees are left out until `invite`.
+        One with STATUS:TENTATIVE, which may have neither organizer nor attendees, holds its time tentatively.
         Raises: Transient, Permanent, LoginRefused."""
         ...
 
@@ -142,7 +146,8 @@ class Calendar(Protocol):
         """
 
     def replace(self, uid: str, ics: bytes) -> bool:
-        """Write the event anew: times, texts, SEQUENCE. False when it is not there. Done twice: the same event.
+        """Write the event anew: times, texts, SEQUENCE, whether it is tentative. False when it is not there. Done
+        twice: the same event.
 
         Where the server `invites` it tells those invited, who stay invited; the attendees in `ics` are not looked at.
         Raises: Transient, Permanent, LoginRefused.

@@ -21,7 +21,7 @@ from tests.servers.cyrus import Cyrus
 from tests.servers.dav import DavServer
 from tests.servers.dovecot import free_ports
 from tests.servers.googledav import google_calendar
-from tests.servers.radicale import Radicale, radicale
+from tests.servers.radicale import Radicale, as_ann, radicale
 from tests.servers.xandikos import xandikos
 from triaged.backends.caldav import CaldavCalendar
 from triaged.backends.ical import unfold
@@ -44,6 +44,9 @@ def at(day: int, hour: int, minute: int = 0, month: int = 11) -> datetime:
     return datetime(2026, month, day, hour, minute, tzinfo=UTC)
 
 
+NINE = Interval(at(24, 9), at(24, 9, 30))
+
+
 def ours(uid: str, slot: Interval) -> bytes:
     return event(
         uid=uid,
@@ -57,6 +60,12 @@ def ours(uid: str, slot: Interval) -> bytes:
         now=at(22, 9),
         method=None,
     )
+
+
+def held(uid: str, slot: Interval, status: str = "TENTATIVE") -> bytes:
+    """A slot held for a client: nobody organizes it, nobody is invited."""
+    times = [f"{name}:{each:%Y%m%dT%H%M%SZ}" for name, each in (("DTSTART", slot.start), ("DTEND", slot.end))]
+    return theirs(*times, f"STATUS:{status}", uid=uid)
 
 
 def theirs(*lines: str, uid: str = "theirs") -> bytes:
@@ -267,6 +276,118 @@ def test_what_cannot_be_read_is_never_free(case: Case, name: str) -> None:
         case.calendar.busy(START, END)
 
 
+@pytest.mark.parametrize("case", HOLDING_ICS, indirect=True)
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_cannot_be_read_is_not_free_besides_ours_either(case: Case, name: str) -> None:
+    case.calendar.add("call-1", ours("call-1", NINE))
+    case.put("a.ics", theirs(*UNREADABLE[name]))
+    with pytest.raises(Permanent, match=r"recurs|time zone"):
+        case.calendar.busy(START, END, besides=("call-1",))
+
+
+# --- besides ours ---------------------------------------------------------------------------------------------------
+
+
+def test_ours_do_not_count_where_they_are_named(case: Case) -> None:
+    case.calendar.add("call-1", ours("call-1", NINE))
+    case.calendar.add("call-2", ours("call-2", Interval(at(25, 9), at(25, 10))))
+    assert case.calendar.busy(START, END, besides=("call-1",)) == (Interval(at(25, 9), at(25, 10)),)
+    assert case.calendar.busy(START, END, besides=("call-1", "call-2")) == ()
+    assert case.calendar.busy(START, END) == (NINE, Interval(at(25, 9), at(25, 10)))
+    assert case.calendar.busy(NINE.start, NINE.end, besides=["call-1"]) == ()
+
+
+@pytest.mark.parametrize("uid", ["call", "call-11", "CALL-1", "call-1 ", "another", ""])
+def test_another_uid_changes_nothing(case: Case, uid: str) -> None:
+    case.calendar.add("call-1", ours("call-1", NINE))
+    assert case.calendar.busy(START, END, besides=(uid,)) == (NINE,)
+
+
+def test_anothers_event_at_the_same_time_counts(case: Case) -> None:
+    case.calendar.add("call-1", ours("call-1", NINE))
+    case.put("a.ics", theirs("DTSTART:20261124T090000Z", "DTEND:20261124T093000Z"))
+    assert case.calendar.busy(START, END, besides=("call-1",)) == (NINE,)
+    assert case.calendar.busy(NINE.start, NINE.end, besides=("call-1",)) == (NINE,)
+
+
+def test_of_overlapping_times_that_of_the_other_is_left(case: Case) -> None:
+    case.calendar.add("call-1", ours("call-1", Interval(at(24, 10), at(24, 10, 30))))
+    case.put("a.ics", theirs("DTSTART:20261124T101500Z", "DTEND:20261124T104500Z"))
+    assert case.calendar.busy(START, END) == (Interval(at(24, 10), at(24, 10, 45)),)
+    assert case.calendar.busy(START, END, besides=("call-1",)) == (Interval(at(24, 10, 15), at(24, 10, 45)),)
+
+
+def test_anothers_series_counts_on_each_of_its_days(case: Case) -> None:
+    case.calendar.add("call-1", ours("call-1", Interval(at(25, 9), at(25, 9, 30))))
+    case.put("a.ics", theirs("DTSTART:20261124T090000Z", "DURATION:PT30M", "RRULE:FREQ=DAILY;COUNT=3"))
+    days = tuple(Interval(at(day, 9), at(day, 9, 30)) for day in (24, 25, 26))
+    assert case.calendar.busy(START, END, besides=("call-1",)) == days
+
+
+@pytest.mark.parametrize("name", BUSY)
+def test_what_is_busy_besides_ours(case: Case, name: str) -> None:
+    """Where it is asked so, some servers are asked in another way."""
+    lines, expected = BUSY[name]
+    case.put("a.ics", theirs(*lines))
+    case.calendar.add("call-1", ours("call-1", NINE))
+    assert case.calendar.busy(START, END, besides=("call-1",)) == tuple(Interval(*each) for each in expected)
+
+
+def test_one_of_ours_that_somebody_wrote_under_another_name_does_not_count(case: Case) -> None:
+    case.put("other.ics", theirs("DTSTART:20261124T090000Z", "DTEND:20261124T100000Z", uid="call-1"))
+    assert case.calendar.busy(START, END, besides=("call-1",)) == ()
+
+
+@pytest.mark.parametrize("case", ["memory", "vdir"], indirect=True)
+def test_of_several_events_in_one_object_only_ours_does_not_count(case: Case) -> None:
+    """Servers refuse such objects (RFC 4791 4.1), a folder holds them."""
+    both = theirs("DTSTART:20261124T090000Z", "DTEND:20261124T100000Z", uid="call-1").replace(
+        b"END:VEVENT\r\n",
+        b"END:VEVENT\r\nBEGIN:VEVENT\r\nUID:theirs\r\nDTSTAMP:20261101T000000Z\r\nDTSTART:20261124T093000Z\r\n"
+        b"DURATION:PT1H\r\nEND:VEVENT\r\n",
+    )
+    case.put("a.ics", both)
+    assert case.calendar.busy(START, END, besides=("call-1",)) == (Interval(at(24, 9, 30), at(24, 10, 30)),)
+    assert case.calendar.busy(START, END, besides=("theirs",)) == (Interval(at(24, 9), at(24, 10)),)
+
+
+# --- slots that are held ----------------------------------------------------------------------------------------------
+
+
+def status_of(case: Case, uid: str) -> str:
+    found = case.calendar.find(uid)
+    assert found is not None
+    return "".join(line[7:] for line in unfold(found).decode().splitlines() if line.startswith("STATUS:"))
+
+
+def test_a_held_slot_is_busy_until_it_is_taken_out(case: Case) -> None:
+    assert case.calendar.add("hold-1", held("hold-1", NINE)) is True
+    assert case.calendar.add("hold-1", held("hold-1", NINE)) is False
+    assert (status_of(case, "hold-1"), case.calendar.busy(START, END)) == ("TENTATIVE", (NINE,))
+    assert case.calendar.busy(START, END, besides=("hold-1",)) == ()
+    assert case.calendar.remove("hold-1") is True
+    assert case.calendar.busy(START, END) == ()
+    assert case.told() == []
+
+
+def test_a_held_slot_becomes_a_call(case: Case) -> None:
+    case.calendar.add("hold-1", held("hold-1", NINE))
+    for call in (held("hold-1", NINE, "CONFIRMED"), ours("hold-1", NINE)):
+        assert case.calendar.replace("hold-1", call) is True
+        assert (status_of(case, "hold-1"), case.calendar.busy(START, END)) == ("CONFIRMED", (NINE,))
+    assert case.told() == []
+
+
+def test_a_held_slot_is_moved_and_stays_held(case: Case) -> None:
+    later = Interval(at(25, 9), at(25, 10))
+    case.calendar.add("hold-1", held("hold-1", NINE))
+    assert case.calendar.replace("hold-1", held("hold-1", later)) is True
+    assert (status_of(case, "hold-1"), case.calendar.busy(START, END)) == ("TENTATIVE", (later,))
+
+
+# --- events of ours ---------------------------------------------------------------------------------------------------
+
+
 def test_an_added_event_is_found_and_busy(case: Case) -> None:
     slot = Interval(at(24, 9), at(24, 9, 30))
     assert case.calendar.find("call-1@triaged") is None
@@ -305,6 +426,7 @@ def test_an_odd_uid_is_kept_as_it_is(case: Case, uid: str) -> None:
     assert case.calendar.add(uid, ours(uid, slot)) is False
     assert case.calendar.find(uid) is not None
     assert case.calendar.busy(START, END) == (slot,)
+    assert case.calendar.busy(START, END, besides=(uid,)) == ()
 
 
 def test_an_event_is_written_anew(case: Case) -> None:
@@ -485,7 +607,12 @@ def test_vdir_passes_over_what_is_no_event(tmp_path: Path) -> None:
 
 def calls_of(calendar: Calendar) -> list[Callable[[], object]]:
     octets = ours("x", Interval(at(24, 9), at(24, 10)))
-    return [lambda: calendar.busy(START, END), lambda: calendar.find("x"), lambda: calendar.add("x", octets)]
+    return [
+        lambda: calendar.busy(START, END),
+        lambda: calendar.busy(START, END, besides=("x",)),
+        lambda: calendar.find("x"),
+        lambda: calendar.add("x", octets),
+    ]
 
 
 def test_caldav_wrong_password(server: Radicale) -> None:
@@ -499,6 +626,102 @@ def test_caldav_the_calendar_of_another_user(server: Radicale) -> None:
         with pytest.raises(Permanent, match="does not let this user") as raised:
             call()
         assert not isinstance(raised.value, LoginRefused)
+
+
+@pytest.fixture(scope="module")
+def shared(server: Radicale) -> DavServer:
+    """A calendar of another's, of which its owner lets us see the free/busy times."""
+    ann = as_ann(server)
+    url = ann.make_calendar("shared")
+    for name, lines in (
+        ("a", ["DTSTART:20261124T090000Z", "DTEND:20261124T100000Z"]),
+        ("b", ["DTSTART:20261124T110000Z", "DTEND:20261124T120000Z", "STATUS:TENTATIVE"]),
+        ("c", ["DTSTART:20261124T130000Z", "DTEND:20261124T140000Z", "STATUS:CANCELLED"]),
+        ("d", ["DTSTART:20261124T150000Z", "DTEND:20261124T160000Z", "TRANSP:TRANSPARENT"]),
+        ("e", ["DTSTART:20261126T090000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=2"]),
+        ("f", ["DTSTART;VALUE=DATE:20261130", "DTEND;VALUE=DATE:20261201"]),
+    ):
+        ann.put(f"{url}{name}.ics", theirs(*lines, uid=name))
+    return ann
+
+
+def test_caldav_who_may_see_free_busy_times_only_is_told_those(server: Radicale, shared: DavServer) -> None:
+    assert caldav(server, shared.root + "shared/").busy(START, END) == (
+        Interval(at(24, 9), at(24, 10)),
+        Interval(at(24, 11), at(24, 12)),
+        Interval(at(26, 9), at(26, 10)),
+        Interval(at(27, 9), at(27, 10)),
+        Interval(at(29, 23), at(1, 0, month=12)),  # all day in UTC or in Berlin: nobody knows
+    )
+
+
+def test_caldav_who_may_see_free_busy_times_only_can_leave_out_none(server: Radicale, shared: DavServer) -> None:
+    _, *others = calls_of(caldav(server, shared.root + "shared/"))
+    for call in others:
+        with pytest.raises(Permanent, match="does not let this user"):
+            call()
+
+
+def free_busy(*lines: str, window: tuple[str, str] = ("20261122T000000Z", "20261222T000000Z")) -> bytes:
+    head = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//other//EN", "BEGIN:VFREEBUSY", "DTSTAMP:20261101T000000Z"]
+    times = [f"DTSTART:{window[0]}", f"DTEND:{window[1]}"]
+    return "\r\n".join([*head, *times, *lines, "END:VFREEBUSY", "END:VCALENDAR", ""]).encode()
+
+
+FREE_BUSY = {
+    "nothing": ([], []),
+    "a time": (["FREEBUSY:20261124T090000Z/20261124T100000Z"], [(at(24, 9), at(24, 10))]),
+    "a time by its length": (["FREEBUSY;FBTYPE=BUSY:20261124T090000Z/PT1H"], [(at(24, 9), at(24, 10))]),
+    "several on a line": (
+        ["FREEBUSY:20261124T090000Z/PT1H,20261125T090000Z/PT1H", "FREEBUSY:20261124T093000Z/PT1H"],
+        [(at(24, 9), at(24, 10, 30)), (at(25, 9), at(25, 10))],
+    ),
+    "tentative": (["FREEBUSY;FBTYPE=BUSY-TENTATIVE:20261124T090000Z/PT1H"], [(at(24, 9), at(24, 10))]),
+    "unavailable": (["FREEBUSY;FBTYPE=BUSY-UNAVAILABLE:20261124T090000Z/PT1H"], [(at(24, 9), at(24, 10))]),
+    "of a kind that nobody knows": (["FREEBUSY;FBTYPE=X-LUNCH:20261124T090000Z/PT1H"], [(at(24, 9), at(24, 10))]),
+    "free": (["FREEBUSY;FBTYPE=FREE:20261124T090000Z/PT1H"], []),
+    "beyond the window": (["FREEBUSY:20261101T090000Z/20261123T010000Z"], [(START, at(23, 1))]),
+}
+
+
+@pytest.mark.parametrize("name", FREE_BUSY)
+def test_caldav_free_busy_times(server: Radicale, name: str) -> None:
+    lines, expected = FREE_BUSY[name]
+    with answering(403, free_busy=free_busy(*lines)) as url:
+        assert caldav(server, url).busy(START, END) == tuple(Interval(*each) for each in expected)
+
+
+def test_caldav_events_that_can_be_read_are_not_asked_for_as_free_busy_times(server: Radicale) -> None:
+    with answering(207, multistatus(""), free_busy=free_busy("FREEBUSY:20261124T090000Z/PT1H")) as url:
+        assert caldav(server, url).busy(START, END) == ()
+
+
+NO_FREE_BUSY = {
+    "empty": b"",
+    "no iCalendar": b"<html/>",
+    "no free/busy times": theirs("DTSTART:20261124T090000Z", "DTEND:20261124T100000Z"),
+    "nothing in it": b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nEND:VCALENDAR\r\n",
+    "cut short": free_busy("FREEBUSY:20261124T090000Z/PT1H")[:-40],
+    "several": free_busy() + free_busy(),
+    "of a part of the window": free_busy(window=("20261124T090000Z", "20261124T100000Z")),
+    "without a window": free_busy().replace(b"DTEND", b"X-END"),
+    "as Radicale 3.5 does": free_busy("FBTYPE:BUSY"),
+    "a time that is none": free_busy("FREEBUSY:tomorrow"),
+    "a time without a zone": free_busy("FREEBUSY:20261124T090000/20261124T100000"),
+    "a time that ends before it starts": free_busy("FREEBUSY:20261124T100000Z/20261124T090000Z"),
+    "a time without a length, as Xandikos 0.4 writes an all-day event": free_busy("FREEBUSY:20261124T000000Z/P0D"),
+    "a time zone that changes by the second": free_busy().replace(
+        b"BEGIN:VFREEBUSY",
+        b"BEGIN:VTIMEZONE\r\nTZID:x\r\nBEGIN:STANDARD\r\nDTSTART:20000101T000000\r\nTZOFFSETFROM:+0000\r\n"
+        b"TZOFFSETTO:+0000\r\nRRULE:FREQ=SECONDLY\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\nBEGIN:VFREEBUSY",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NO_FREE_BUSY)
+def test_caldav_free_busy_times_that_cannot_be_read_are_not_free(server: Radicale, name: str) -> None:
+    with answering(403, free_busy=NO_FREE_BUSY[name]) as url, pytest.raises(Permanent, match="free/busy times"):
+        caldav(server, url).busy(START, END)
 
 
 def test_caldav_no_such_calendar(server: Radicale) -> None:
@@ -520,12 +743,25 @@ def test_caldav_environment_is_not_used(server: Radicale, monkeypatch: pytest.Mo
 
 
 @contextmanager
-def answering(status: int, body: bytes = b"", *, after_headers: bytes | None = None, **headers: str) -> Iterator[str]:
-    """A server that gives one answer to everything."""
+def answering(
+    status: int,
+    body: bytes = b"",
+    *,
+    after_headers: bytes | None = None,
+    free_busy: bytes | None = None,
+    **headers: str,
+) -> Iterator[str]:
+    """A server that gives one answer to everything, but to a free-busy-query `free_busy` where there is that."""
 
     class Answer(BaseHTTPRequestHandler):
         def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            asked = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if free_busy is not None and b"free-busy-query" in asked:
+                self.told(200, free_busy)
+            else:
+                self.told(status, body)
+
+        def told(self, status: int, body: bytes) -> None:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name.replace("_", "-"), value)

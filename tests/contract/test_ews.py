@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -752,19 +753,50 @@ def test_what_is_kept_back_is_never_free(fake: EwsFake, calendar: EwsCalendar, v
     ],
 )
 def test_an_error_is_never_free(fake: EwsFake, calendar: EwsCalendar, code: str, raised: type[TriagedError]) -> None:
-    fake.refuse["GetUserAvailability"] = [Refused(code)]
-    with pytest.raises(raised):
-        calendar.busy(NOON, NOON + HOUR)
+    for operation, besides in (("GetUserAvailability", ()), ("FindItem", ("call-1",))):
+        fake.refuse[operation] = [Refused(code)]
+        with pytest.raises(raised):
+            calendar.busy(NOON, NOON + HOUR, besides=besides)
 
 
+@pytest.mark.parametrize("besides", [(), ("call-1",)], ids=str)
 @pytest.mark.parametrize(("status", "busy"), [("OOF", True), ("WorkingElsewhere", False), ("NoData", None)])
-def test_kinds_of_busy(fake: EwsFake, calendar: EwsCalendar, status: str, busy: bool | None) -> None:
+def test_kinds_of_busy(
+    fake: EwsFake, calendar: EwsCalendar, status: str, busy: bool | None, besides: tuple[str, ...]
+) -> None:
     fake.put_event(Event("x", "x", NOON, NOON + HOUR, status=status))
     if busy is None:
         with pytest.raises(Permanent, match="nobody knows"):
-            calendar.busy(NOON, NOON + HOUR)
+            calendar.busy(NOON, NOON + HOUR, besides=besides)
     else:
-        assert calendar.busy(NOON, NOON + HOUR) == ((Interval(NOON, NOON + HOUR),) if busy else ())
+        assert calendar.busy(NOON, NOON + HOUR, besides=besides) == ((Interval(NOON, NOON + HOUR),) if busy else ())
+
+
+@pytest.mark.parametrize("limit", ["ours", "the server's"])
+def test_a_view_with_too_many_events_is_not_free(
+    fake: EwsFake, calendar: EwsCalendar, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    for minute in range(3):
+        fake.put_event(Event(str(minute), "x", NOON + timedelta(minutes=minute), NOON + HOUR))
+    if limit == "ours":
+        monkeypatch.setattr("triaged.backends.ews.calendar.MOST_ITEMS", 3)
+    else:
+        fake.page = 2
+    with pytest.raises(Permanent, match="events or more"):
+        calendar.busy(NOON, NOON + HOUR, besides=("call-1",))
+    fake.put_event(Event("call-1", "x", NOON + 2 * HOUR, NOON + 3 * HOUR))
+    assert calendar.busy(NOON + 2 * HOUR, NOON + 3 * HOUR, besides=("call-1",)) == ()
+
+
+@pytest.mark.parametrize("part", [b"t:LegacyFreeBusyStatus", b"t:Start", b"t:End", b"m:RootFolder"])
+def test_a_view_that_cannot_be_read_is_not_free(fake: EwsFake, calendar: EwsCalendar, part: bytes) -> None:
+    fake.put_event(Event("x", "x", NOON, NOON + HOUR))
+    assert calendar.busy(NOON, NOON + HOUR, besides=("call-1",)) == (Interval(NOON, NOON + HOUR),)
+    whole = fake.answers_given[-1]
+    fake.garble["FindItem"] = re.sub(rb"<%s\b.*</%s>" % (part, part), b"", whole, flags=re.DOTALL)
+    assert fake.garble["FindItem"] != whole
+    with pytest.raises((Permanent, Lost)):
+        calendar.busy(NOON, NOON + HOUR, besides=("call-1",))
 
 
 @pytest.mark.parametrize("form", ["Z", "+0000", "+00:00"])
@@ -783,7 +815,8 @@ def test_half_a_year_is_asked_for_in_pieces(fake: EwsFake, calendar: EwsCalendar
         at = NOON + timedelta(days=31 * month)
         fake.put_event(Event(str(month), "x", at - HOUR, at + HOUR))
     assert len(calendar.busy(NOON, NOON + timedelta(days=200))) == 3
-    assert fake.operations.count("GetUserAvailability") == 7
+    assert len(calendar.busy(NOON, NOON + timedelta(days=200), besides=("3",))) == 2
+    assert (fake.operations.count("GetUserAvailability"), fake.operations.count("FindItem")) == (7, 7)
 
 
 def test_an_answer_that_is_cut_short_is_not_free(fake: EwsFake, calendar: EwsCalendar) -> None:
@@ -803,12 +836,12 @@ def test_the_time_zones_of_the_server_are_not_asked_for(fake: EwsFake, calendar:
     assert set(fake.operations) == {"GetUserAvailability", "FindItem"}
 
 
-def event(subject: str, at: datetime = NOON) -> bytes:
+def event(subject: str, at: datetime = NOON, *, status: str = "CONFIRMED") -> bytes:
     until = at + HOUR
     lines = [
         "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:x", "BEGIN:VEVENT", "UID:call-1", "DTSTAMP:20261101T000000Z",
         f"DTSTART:{at:%Y%m%dT%H%M%SZ}", f"DTEND:{until:%Y%m%dT%H%M%SZ}", f"SUMMARY:{subject}",
-        "DESCRIPTION:One\\nTwo", "LOCATION:Room", "END:VEVENT", "END:VCALENDAR", "",
+        f"STATUS:{status}", "DESCRIPTION:One\\nTwo", "LOCATION:Room", "END:VEVENT", "END:VCALENDAR", "",
     ]  # fmt: skip
     return "\r\n".join(lines).encode()
 
@@ -819,6 +852,32 @@ def test_an_event_whose_answer_was_lost_is_not_written_twice(fake: EwsFake, cale
         calendar.add("call-1", event("Call"))
     assert calendar.add("call-1", event("Call")) is False
     assert len(calendar_items(fake)) == 1
+
+
+def status_of_the_one(fake: EwsFake) -> str:
+    [item] = calendar_items(fake)
+    assert item.event is not None
+    return item.event.status
+
+
+def test_a_held_slot_is_tentative_and_a_call_is_busy(fake: EwsFake, calendar: EwsCalendar) -> None:
+    calendar.add("call-1", event("Held", status="TENTATIVE"))
+    assert status_of_the_one(fake) == "Tentative"
+    calendar.replace("call-1", event("Held", NOON + HOUR, status="TENTATIVE"))
+    assert status_of_the_one(fake) == "Tentative"
+    calendar.replace("call-1", event("Held", NOON + HOUR))
+    assert status_of_the_one(fake) == "Busy"
+
+
+def test_what_a_person_made_of_the_status_stays(fake: EwsFake, calendar: EwsCalendar) -> None:
+    calendar.add("call-1", event("Call"))
+    [item] = calendar_items(fake)
+    assert item.event is not None
+    item.event.status = "OOF"
+    calendar.replace("call-1", event("Call"))
+    assert "UpdateItem" not in fake.operations
+    calendar.replace("call-1", event("Call", NOON + HOUR))
+    assert (item.event.start, status_of_the_one(fake)) == (NOON + HOUR, "OOF")
 
 
 def test_a_change_of_texts_is_told_and_none_is_not(fake: EwsFake, calendar: EwsCalendar) -> None:

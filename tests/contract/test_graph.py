@@ -516,11 +516,12 @@ def test_waits_grow_while_it_is_quiet_and_news_shorten_them(site: GraphSite, mon
 def test_what_is_no_answer_is_not_an_empty_list(site: GraphSite, body: bytes) -> None:
     fill(site, 2)
     calendar = GraphCalendar(site.fake.settings(LENA), timezone=ZONE)
-    for name in ("delta", "getSchedule", "events", "messages"):
+    for name in ("delta", "getSchedule", "calendarView", "events", "messages"):
         site.fake.forbidden[name] = Response(200, body, {"Content-Type": "text/html"})
     for call in (
         lambda: keys_after(site.mailbox, None),
         lambda: calendar.busy(FIRST, FIRST + timedelta(days=1)),
+        lambda: calendar.busy(FIRST, FIRST + timedelta(days=1), besides=("x",)),
         lambda: calendar.find("x"),
         lambda: site.mailbox.refile("<1@example.com>", WATCHED, "Done"),
         lambda: GraphMailer(site.fake.settings(DESK), looks_s=(0,)).was_sent("<1@example.com>"),
@@ -569,11 +570,15 @@ def test_refusals_in_plain_words(site: GraphSite, status: int, code: str, kind: 
 
 def test_each_object_names_the_permission_that_it_lacks(fake: GraphFake) -> None:
     denied = refused(403, "ErrorAccessDenied", "Access is denied.")
-    fake.forbidden |= {"sendMail": denied, "getSchedule": denied, "events": denied}
+    fake.forbidden |= {"sendMail": denied, "getSchedule": denied, "calendarView": denied, "events": denied}
     with pytest.raises(Permanent, match=r"lacks Mail\.Send"):
         GraphMailer(fake.settings(DESK)).send(outgoing(), nothing)
     calendar = GraphCalendar(fake.settings(LENA), timezone=ZONE)
-    for call in (lambda: calendar.busy(FIRST, FIRST + timedelta(days=1)), lambda: calendar.find("x")):
+    for call in (
+        lambda: calendar.busy(FIRST, FIRST + timedelta(days=1)),
+        lambda: calendar.busy(FIRST, FIRST + timedelta(days=1), besides=("x",)),
+        lambda: calendar.find("x"),
+    ):
         with pytest.raises(Permanent, match=rf"lacks Calendars\.ReadWrite.*covers {LENA}"):
             call()
 
@@ -794,16 +799,18 @@ def calendar(fake: GraphFake) -> Iterator[GraphCalendar]:
 )
 def test_what_each_status_means(fake: GraphFake, calendar: GraphCalendar, status: str, is_busy: bool) -> None:
     fake.dates[LENA].put(at(9), at(10), status)
-    assert calendar.busy(START, END) == ((Interval(at(9), at(10)),) if is_busy else ())
+    for besides in ((), ("call-1",)):
+        assert calendar.busy(START, END, besides=besides) == ((Interval(at(9), at(10)),) if is_busy else ())
 
 
 def test_busy_times_are_cut_merged_and_in_order(fake: GraphFake, calendar: GraphCalendar) -> None:
     for start, end in ((at(15), at(16)), (at(9), at(11)), (at(10, 30), at(12, 5)), (at(-30), at(1)), (at(13), at(13))):
         fake.dates[LENA].put(start, end)
     expected = (Interval(START, at(1)), Interval(at(9), at(12, 5)), Interval(at(15), at(16)))
-    assert calendar.busy(START, END) == expected
-    assert calendar.busy(at(9, 7), at(12, 1)) == (Interval(at(9, 7), at(12, 1)),)
-    assert calendar.busy(at(16), at(17)) == ()
+    for besides in ((), ("call-1",)):
+        assert calendar.busy(START, END, besides=besides) == expected
+        assert calendar.busy(at(9, 7), at(12, 1), besides=besides) == (Interval(at(9, 7), at(12, 1)),)
+        assert calendar.busy(at(16), at(17), besides=besides) == ()
 
 
 def test_a_long_window_is_asked_in_parts(fake: GraphFake, calendar: GraphCalendar) -> None:
@@ -835,7 +842,9 @@ def test_too_many_entries_are_asked_in_parts(
 
 def test_an_all_day_event_in_utc_is_busy_on_the_days_here(fake: GraphFake, calendar: GraphCalendar) -> None:
     fake.dates[LENA].put(at(0), at(24))
-    assert calendar.busy(START - timedelta(days=1), END) == (Interval(at(-1), at(24)),)
+    for besides in ((), ("call-1",)):
+        assert calendar.busy(START - timedelta(days=1), END, besides=besides) == (Interval(at(-1), at(24)),)
+        assert calendar.busy(at(-1), at(0), besides=besides) == (Interval(at(-1), at(0)),), "at its edge"
 
 
 def spoiled(**changes: Any) -> Callable[[dict[str, Any]], object]:
@@ -882,6 +891,37 @@ def test_what_cannot_be_read_is_never_free(fake: GraphFake, calendar: GraphCalen
     assert calendar.busy(START, END) == (Interval(at(9), at(10)),)
 
 
+NO_END = {"start": {"dateTime": "2026-11-24T09:00:00", "timeZone": "UTC"}, "showAs": "busy", "id": "x"}
+
+
+@pytest.mark.parametrize("event", [NO_END, NO_END | {"end": {"dateTime": "later", "timeZone": "UTC"}}], ids=str)
+def test_an_event_in_a_view_that_cannot_be_read_is_not_free(
+    fake: GraphFake, calendar: GraphCalendar, event: dict[str, Any]
+) -> None:
+    fake.dates[LENA].put(at(9), at(10))
+    fake.dates[LENA].spoil_event = lambda _: event
+    with pytest.raises(Permanent, match="not taken as free"):
+        calendar.busy(START, END, besides=("call-1",))
+    fake.violations.clear()
+
+
+def test_an_event_in_a_view_of_no_status_and_no_uid_is_busy(fake: GraphFake, calendar: GraphCalendar) -> None:
+    calendar.add("call-1", ours())
+    assert calendar.busy(START, END, besides=("call-1",)) == ()
+    fake.dates[LENA].spoil_event = lambda event: {name: event[name] for name in ("id", "start", "end")}
+    assert calendar.busy(START, END, besides=("call-1",)) == (SLOT,)
+
+
+def test_a_view_is_read_over_all_its_pages(
+    fake: GraphFake, calendar: GraphCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("triaged.backends.graph.line.PAGE", 2)
+    for day in range(7):
+        fake.dates[LENA].put(at(9, day=day), at(10, day=day))
+    assert len(calendar.busy(START, END, besides=("call-1",))) == 7
+    assert len(fake.asked("GET", "/calendarView")) == 4
+
+
 def test_no_schedule_at_all_is_not_free(fake: GraphFake, calendar: GraphCalendar) -> None:
     fake.forbidden["getSchedule"] = Response.of_json({"value": []})
     with pytest.raises(Permanent, match="not taken as free"):
@@ -920,6 +960,25 @@ def test_an_event_is_made_without_telling_anybody(fake: GraphFake, calendar: Gra
     [request] = fake.asked("POST", "/calendar/events")
     assert b'"timeZone": "Europe/Berlin"' in request.body
     assert calendar.busy(START, END) == (SLOT,)
+
+
+def test_a_held_slot_is_tentative_and_a_call_is_busy(fake: GraphFake, calendar: GraphCalendar) -> None:
+    tentative = ours().replace(b"STATUS:CONFIRMED", b"STATUS:TENTATIVE")
+    calendar.add("call-1", tentative)
+    made = fake.dates[LENA].the_one()
+    assert made.status == "tentative"
+    calendar.replace("call-1", tentative)
+    assert fake.asked("PATCH", made.id) == []
+    calendar.replace("call-1", ours())
+    assert made.status == "busy"
+
+
+def test_what_a_person_made_of_the_status_stays(fake: GraphFake, calendar: GraphCalendar) -> None:
+    calendar.add("call-1", ours())
+    made = fake.dates[LENA].the_one()
+    made.status = "oof"
+    calendar.replace("call-1", ours(slot=Interval(at(15), at(16))))
+    assert (made.start, made.status) == (at(15), "oof")
 
 
 @pytest.mark.parametrize("fault", [Fault("lost", 504), Fault("cut after")], ids=str)

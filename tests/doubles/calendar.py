@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -26,9 +27,9 @@ class MemoryCalendar:
     answers: dict[str, dict[str, str]] = field(default_factory=dict)
     told: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def busy(self, start: datetime, end: datetime) -> tuple[Interval, ...]:
+    def busy(self, start: datetime, end: datetime, *, besides: Collection[str] = ()) -> tuple[Interval, ...]:
         self._fail()
-        return busy_of(self.objects.items(), start, end, timezone=self.timezone)
+        return busy_of(self.objects.items(), start, end, timezone=self.timezone, besides=besides)
 
     def add(self, uid: str, ics: bytes) -> bool:
         if self.find(uid) is not None:

@@ -12,7 +12,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import spnego
 from lxml import etree
@@ -63,6 +63,7 @@ EMPTY = {
 }
 """What the schema wants in a refusal too."""
 PATH = "/EWS/Exchange.asmx"
+LONGEST_VIEW = timedelta(days=2 * 365)
 
 
 class EwsFake:
@@ -398,10 +399,28 @@ class EwsFake:
 
     def _FindItem(self, asked: etree._Element) -> Iterator[object]:
         folder = self._folder(asked.find("m:ParentFolderIds", NS))
+        if (view := asked.find("m:CalendarView", NS)) is not None:
+            yield self._view(asked, folder, view)
+            return
         condition = asked.find("m:Restriction/*", NS)
         found = [item for item in self.in_folder(folder) if condition is None or self._holds(condition, item)]
         page, paging = self._paged(asked.find("m:IndexedPageItemView", NS), found)
         yield [M.RootFolder(T.Items(*(self._shaped(asked, each) for each in page)), **paging)]
+
+    def _view(self, asked: etree._Element, folder: Folder, view: etree._Element) -> list[etree._Element]:
+        start, end = moment(view.get("StartDate", "")), moment(view.get("EndDate", ""))
+        if folder.kind != "IPF.Appointment":
+            raise Refused("ErrorCalendarFolderIsInvalidForCalendarView")
+        if start > end:
+            raise Refused("ErrorCalendarEndDateIsEarlierThanStartDate")
+        if end - start > LONGEST_VIEW:
+            raise Refused("ErrorCalendarViewRangeTooBig")
+        events = [(item.event.start, item) for item in self.in_folder(folder)
+                  if item.event is not None and item.event.start < end and item.event.end >= start]  # fmt: skip
+        found = [item for _, item in sorted(events, key=lambda each: each[0])]
+        page = found[: min(int(view.get("MaxEntriesReturned", "1000")), self.page)]
+        whole = {"TotalItemsInView": str(len(page)), "IncludesLastItemInRange": str(len(page) == len(found)).lower()}
+        return [M.RootFolder(T.Items(*(self._shaped(asked, each) for each in page)), **whole)]
 
     def _holds(self, condition: etree._Element, item: Item) -> bool:
         """Without regard to case, as Exchange compares."""

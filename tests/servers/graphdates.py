@@ -19,6 +19,7 @@ ZONES = frozenset({"UTC", "Europe/Berlin", "Europe/London", "America/New_York", 
 """Those that this Graph takes; not every name of IANA's."""
 DIGITS = {"free": "0", "tentative": "1", "busy": "2", "oof": "3", "workingElsewhere": "4", "unknown": "?"}
 LONGEST = timedelta(days=62)
+LONGEST_VIEW = timedelta(days=1825)
 
 
 @dataclass
@@ -64,6 +65,8 @@ class DateStore:
         self.told: list[Told] = []
         self.spoil: Callable[[dict[str, Any]], object] = lambda schedule: schedule
         """What becomes of a schedule before it is sent."""
+        self.spoil_event: Callable[[dict[str, Any]], object] = lambda event: event
+        """What becomes of an event in a calendarView before it is sent."""
         self.windows: list[tuple[datetime, datetime]] = []
         self.most_items = 1_000
         self.duplicate_is_error = False
@@ -131,6 +134,20 @@ class DateStore:
         if self.blind_searches > 0:
             self.blind_searches, found = self.blind_searches - 1, []
         return page([self.json_of(each, request) for each in found], request)
+
+    def view(self, request: Request, page: Callable[..., Response]) -> Response:
+        """calendarView, in the order of the events' starts."""
+        if request.asked("$skiptoken"):
+            return page([], request)
+        try:
+            start, end = (datetime.fromisoformat(request.asked(name)) for name in ("startDateTime", "endDateTime"))
+        except ValueError:
+            return refused(400, "ErrorInvalidParameter", "This request requires a time window.")
+        if not start < end <= start + LONGEST_VIEW:
+            return refused(400, "ErrorCalendarViewRangeTooBig", "The range is not within the limit.")
+        found = sorted(self.events.values(), key=lambda each: each.start)
+        there = [each for each in found if each.start < end and start <= each.end]
+        return page([self.spoil_event(self.json_of(each, request)) for each in there], request)
 
     def create(self, body: dict[str, Any], request: Request) -> Response:
         with self.lock:

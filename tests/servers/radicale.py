@@ -1,4 +1,7 @@
-"""A folder in; a running Radicale (CalDAV over plain HTTP on the loopback) of one user out."""
+"""A folder in; a running Radicale (CalDAV over plain HTTP on the loopback) of one user out.
+
+A second user, `ann`, lets the first see no more than the free/busy times of her calendar `ann/shared`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from tests.servers.dav import STOP_S, DavServer, await_answer
@@ -22,17 +26,39 @@ delay = 0
 [storage]
 filesystem_folder = {folder}/collections
 [rights]
-type = owner_only
+type = from_file
+file = {folder}/rights
 [logging]
 level = warning
 """
 
+_RIGHTS = """
+[home]
+user: .+
+collection: {user}
+permissions: RW
+[calendars]
+user: .+
+collection: {user}/[^/]+
+permissions: rw
+[shared]
+user: desk
+collection: ann/shared
+permissions: f
+"""
+"""As Radicale's owner_only, and `f`: free/busy times only."""
+
 Radicale = DavServer
+
+
+def as_ann(server: Radicale) -> Radicale:
+    return replace(server, root=server.root.replace("/desk/", "/ann/"), user="ann")
 
 
 @contextmanager
 def radicale(folder: Path) -> Iterator[Radicale]:
-    (folder / "users").write_text("desk:desk-password\n")
+    (folder / "users").write_text("desk:desk-password\nann:desk-password\n")
+    (folder / "rights").write_text(_RIGHTS)
     (port,) = free_ports(1)
     (folder / "config").write_text(_CONFIG.format(port=port, folder=folder))
     with (folder / "log").open("w") as said:

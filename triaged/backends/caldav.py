@@ -1,9 +1,13 @@
-"""A calendar on a CalDAV server (RFC 4791): calendar-query for what is busy, PUT of one object an event."""
+"""A calendar on a CalDAV server (RFC 4791): calendar-query for what is busy, PUT of one object an event.
+
+What is busy is counted out here wherever the events may be read, and asked of the server (free-busy-query) only where
+they may not: docs/decisions/0012-free-busy.md says what servers answer.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urljoin, urlsplit
@@ -12,7 +16,7 @@ from xml.sax.saxutils import escape
 import requests
 from lxml import etree
 
-from triaged.backends.ical import busy_of, file_name, holds_uid
+from triaged.backends.ical import busy_of, file_name, free_busy_of, holds_uid
 from triaged.backends.oauth.bearer import Bearer
 from triaged.backends.oauth.tokens import Tokens
 from triaged.backends.web import Answer, Web
@@ -26,6 +30,8 @@ _QUERY = """<?xml version="1.0" encoding="utf-8"?>
 <D:prop><C:calendar-data/></D:prop>
 <C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">{}</C:comp-filter></C:comp-filter></C:filter>
 </C:calendar-query>"""
+_FREE_BUSY = """<?xml version="1.0" encoding="utf-8"?>
+<C:free-busy-query xmlns:C="urn:ietf:params:xml:ns:caldav">{}</C:free-busy-query>"""
 _SENTENCES: Mapping[int, str] = {
     403: "the server does not let this user do that in this calendar",
     404: "there is no such calendar; is the address that of the calendar itself?",
@@ -85,12 +91,24 @@ class CaldavCalendar:
         self._sentences = _SENTENCES if tokens is None else {**_SENTENCES, 401: _NOT_OPENED}
         self._web = Web(self._url, ca_file=ca_file, timeout_s=timeout_s, auth=auth)
 
-    def busy(self, start: datetime, end: datetime) -> tuple[Interval, ...]:
-        """See `ports.Calendar`. Recurrences are expanded here: Google offers neither free-busy-query nor expand."""
+    def busy(self, start: datetime, end: datetime, *, besides: Collection[str] = ()) -> tuple[Interval, ...]:
+        """See `ports.Calendar`. Recurrences are expanded here; who may see no more than free/busy times (RFC 3744's
+        read-free-busy without read) gets what the server makes of them, and cannot leave out any event."""
         # A day more on both sides: the server does not know in which zone an all-day event is meant.
         since, until = (_stamp(each) for each in (start - timedelta(days=1), end + timedelta(days=1)))
-        found = self._query(f'<C:time-range start="{since}" end="{until}"/>')
-        return busy_of(found.items(), start, end, timezone=self._timezone)
+        window = f'<C:time-range start="{since}" end="{until}"/>'
+        answer = self._report(_QUERY.format(window), accept=(207, 403))
+        if answer.status == 207:
+            found = self._objects(answer)
+            return busy_of(found.items(), start, end, timezone=self._timezone, besides=besides)
+        if len(besides) == 0:
+            answer = self._report(_FREE_BUSY.format(window), accept=(200, 403, 404))
+        if answer.status != 200:
+            raise Permanent(f"{self._url}: {_SENTENCES[403]} ({answer.status})")
+        try:
+            return free_busy_of(answer.body, start, end, timezone=self._timezone)
+        except Permanent as error:
+            raise Permanent(f"{self._url}: what the server says of free/busy times {error}") from error
 
     def add(self, uid: str, ics: bytes) -> bool:
         """See `ports.Calendar`."""
@@ -159,7 +177,8 @@ class CaldavCalendar:
         if answer.status == 200 and holds_uid(answer.body, uid):
             return _Found(url, answer.body, answer.headers.get("ETag", ""))
         match = f'<C:text-match collation="i;octet">{escape(uid)}</C:text-match>'
-        for href, octets in self._query(f'<C:prop-filter name="UID">{match}</C:prop-filter>').items():
+        query = _QUERY.format(f'<C:prop-filter name="UID">{match}</C:prop-filter>')
+        for href, octets in self._objects(self._report(query, accept=(207,))).items():
             if holds_uid(octets, uid):
                 url = urljoin(self._url, href)
                 answer = self._request("GET", url, accept=(200, 404, 410))
@@ -171,23 +190,20 @@ class CaldavCalendar:
             raise Transient(f"{self._url}: somebody changed the event this moment", retry_after_s=1)
         return answer.status not in (404, 410)
 
-    def _query(self, condition: str) -> dict[str, bytes]:
-        """Href → object of every event that fits. Raises: Permanent when one is kept back."""
-        body = self._request(
-            "REPORT",
-            self._url,
-            data=_QUERY.format(condition).encode(),
-            headers={"Content-Type": "application/xml; charset=utf-8", "Depth": "1"},
-            accept=(207,),
-        ).body
+    def _report(self, query: str, *, accept: tuple[int, ...]) -> Answer:
+        headers = {"Content-Type": "application/xml; charset=utf-8", "Depth": "1"}
+        return self._request("REPORT", self._url, data=query.encode(), headers=headers, accept=accept)
+
+    def _objects(self, answer: Answer) -> dict[str, bytes]:
+        """Href → object of every event in the answer to a calendar-query. Raises: Permanent when one is kept back."""
         try:
             parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-            answer = etree.fromstring(body, parser)
+            root = etree.fromstring(answer.body, parser)
         except (etree.XMLSyntaxError, ValueError) as error:
             raise Permanent(f"{self._url}: the answer is no XML: {error}"[:300]) from error
-        if answer.tag != f"{_DAV}multistatus":
+        if root.tag != f"{_DAV}multistatus":
             raise Permanent(f"{self._url}: the answer is no DAV:multistatus")
-        return dict(self._object(response) for response in answer.iterfind(f"{_DAV}response"))
+        return dict(self._object(response) for response in root.iterfind(f"{_DAV}response"))
 
     def _object(self, response: etree._Element) -> tuple[str, bytes]:
         href = response.findtext(f"{_DAV}href", "").strip()

@@ -1,4 +1,4 @@
-"""iCalendar objects of other people (RFC 5545) in, busy times out; one that cannot be read is never free.
+"""iCalendar of other people (RFC 5545), events or a free/busy answer, in, busy times out; never free if unreadable.
 
 Recurrences are expanded by recurring_ical_events, within limits: four events of 812 kept it busy for more than
 ten seconds, some for ever (mail-safety 4.7, S52).
@@ -11,7 +11,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from math import prod
@@ -63,13 +63,19 @@ wins: emptied before each parse, so that no calendar can bend the times of anoth
 
 
 def busy_of(
-    objects: Iterable[tuple[str, bytes]], start: datetime, end: datetime, *, timezone: str
+    objects: Iterable[tuple[str, bytes]],
+    start: datetime,
+    end: datetime,
+    *,
+    timezone: str,
+    besides: Collection[str] = (),
 ) -> tuple[Interval, ...]:
     """Busy times within [start, end): cut to it, merged, in order, UTC.
 
     objects: what each is called in messages, and its octets. timezone: IANA name, for all-day events and times
-    without a zone. Events that are TRANSPARENT or CANCELLED or have no length are free. Raises: Permanent that
-    names the object when it cannot be read, has a time zone nobody knows, or recurs beyond the limits.
+    without a zone. besides: UIDs of events that do not count. Events that are TRANSPARENT or CANCELLED or have no
+    length are free. Raises: Permanent that names the object when it cannot be read, has a time zone nobody knows, or
+    recurs beyond the limits.
     """
     give_up_at = time.monotonic() + DEADLINE_S
     zone = ZoneInfo(timezone)
@@ -79,25 +85,66 @@ def busy_of(
             lines = _lines(octets)
             # In capitals, as icalendar compares them in the end: no odd letter may hide a rule from us.
             text = lines.decode("utf-8", "replace").upper()
-            blocks = list(_blocks(lines, text, start, end, zone, give_up_at)) if _may_touch(text, start, end) else []
+            if _may_touch(text, start, end):
+                found += _blocks(lines, text, start, end, zone, give_up_at, besides)
         except Permanent as error:
             raise Permanent(f"{name}: {error}") from error.__cause__
         except _BROKEN as error:
             raise Permanent(f"{name}: cannot be read as iCalendar: {error!r}"[:500]) from error
-        cut = [(max(block.start, start), min(block.end, end)) for block in blocks]
-        found += [Interval(since, until) for since, until in cut if since < until]
-    return merged(found)
+    return merged(found, start, end)
 
 
-def merged(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
-    """The same times in order, those that overlap or touch made one, in UTC."""
+def free_busy_of(octets: bytes, start: datetime, end: datetime, *, timezone: str) -> tuple[Interval, ...]:
+    """Busy times within [start, end), as `busy_of`, of the answer to a free-busy-query (RFC 4791 7.10).
+
+    Everything but FBTYPE=FREE is busy. timezone: as in `days_here`. Raises: Permanent when the answer is no VFREEBUSY
+    over the whole window, or a period in it cannot be read or has no length (Xandikos 0.4 writes an all-day event
+    without an end so).
+    """
+    found: list[Interval] = []
+    try:
+        lines = _lines(octets)
+        text = lines.decode("utf-8", "replace").upper()
+        _refuse_bombs(text)
+        answers = [each for one in _parse(lines, len(_EVENT.findall(text))) for each in one.walk("VFREEBUSY")]
+        # Radicale 3.5 answers with a component for each busy time, of an FBTYPE of its own and without periods.
+        if len(answers) != 1 or "FBTYPE" in answers[0]:
+            raise Permanent("is no answer to a free-busy-query")
+        if answers[0].decoded("DTSTART") > start or answers[0].decoded("DTEND") < end:
+            raise Permanent("does not tell of all the time that was asked about")
+        periods = answers[0].get("FREEBUSY", [])
+        for period in periods if isinstance(periods, list) else [periods]:
+            if str(period.params.get("FBTYPE", "BUSY")).upper() == "FREE":
+                continue
+            if period.start >= period.end or period.start.tzinfo is None:
+                raise Permanent("a busy time has no length, or no time zone")
+            found += days_here(Interval(period.start, period.end), timezone)
+    except _BROKEN as error:
+        raise Permanent(f"cannot be read as free/busy times: {error!r}"[:500]) from error
+    return merged(found, start, end)
+
+
+def days_here(block: Interval, timezone: str) -> Iterator[Interval]:
+    """A busy time; and if it is whole days of UTC, those days in `timezone` (IANA name) as well: perhaps it is an
+    all-day event by a server that counts in UTC (Radicale 3.9 and Xandikos 0.4 do), and people see it on those days.
+    """
+    yield block
+    days = [each.astimezone(UTC) for each in (block.start, block.end)]
+    if all(day.time() == datetime.min.time() for day in days):
+        start, end = (_moment(day.date(), ZoneInfo(timezone)) for day in days)
+        yield Interval(start, end)
+
+
+def merged(blocks: Iterable[Interval], start: datetime, end: datetime) -> tuple[Interval, ...]:
+    """What lies within [start, end) of these times, in order, those that overlap or touch made one, in UTC."""
     result: list[Interval] = []
-    for each in sorted(intervals, key=lambda each: each.start):
-        if result and each.start <= result[-1].end:
-            last = result.pop()
-            result.append(Interval(last.start, max(last.end, each.end.astimezone(UTC))))
+    for since, until in sorted((max(each.start, start), min(each.end, end)) for each in blocks):
+        if since >= until:
+            continue
+        if len(result) > 0 and since <= result[-1].end:
+            result[-1] = Interval(result[-1].start, max(result[-1].end, until.astimezone(UTC)))
         else:
-            result.append(Interval(each.start.astimezone(UTC), each.end.astimezone(UTC)))
+            result.append(Interval(since.astimezone(UTC), until.astimezone(UTC)))
     return tuple(result)
 
 
@@ -141,9 +188,15 @@ def _may_touch(text: str, start: datetime, end: datetime) -> bool:
 
 
 def _blocks(
-    lines: bytes, text: str, start: datetime, end: datetime, zone: ZoneInfo, give_up_at: float
+    lines: bytes,
+    text: str,
+    start: datetime,
+    end: datetime,
+    zone: ZoneInfo,
+    give_up_at: float,
+    besides: Collection[str],
 ) -> Iterator[Interval]:
-    """Busy times of one object that may overlap the window."""
+    """Busy times of one object that may overlap the window. One of ours must be readable as any other."""
     _refuse_bombs(text)
     for calendar in _parse(lines, len(_EVENT.findall(text))):
         lost = _unknown_zones(calendar)
@@ -151,6 +204,8 @@ def _blocks(
         for series in query.series:
             if time.monotonic() > give_up_at:
                 raise Permanent(f"the calendar's events take longer than {DEADLINE_S:.0f} s to read")
+            if str(series.uid) in besides:
+                continue
             # A day more on both sides: all-day times and those without a zone are compared as if they were UTC.
             instances = list(islice(series.between(start - _DAY, end + _DAY), MAX_INSTANCES + 1))
             if len(instances) > MAX_INSTANCES:

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -26,9 +26,9 @@ class VdirCalendar:
         self._folder = folder
         self._timezone = timezone
 
-    def busy(self, start: datetime, end: datetime) -> tuple[Interval, ...]:
+    def busy(self, start: datetime, end: datetime, *, besides: Collection[str] = ()) -> tuple[Interval, ...]:
         """See `ports.Calendar`."""
-        return busy_of(self._objects(), start, end, timezone=self._timezone)
+        return busy_of(self._objects(), start, end, timezone=self._timezone, besides=besides)
 
     def add(self, uid: str, ics: bytes) -> bool:
         """See `ports.Calendar`. The file appears whole or not at all, and never in the place of another."""

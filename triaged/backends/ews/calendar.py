@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 
 from lxml import etree
 
 from triaged.backends.ews.discover import endpoint_of
-from triaged.backends.ews.events import FIELDS, attendees, event_of, ics_of, read_event
+from triaged.backends.ews.events import FIELDS, STATUS, attendees, event_of, ics_of, read_event
 from triaged.backends.ews.folders import found_items, items
 from triaged.backends.ews.line import EwsLine, EwsSettings
 from triaged.backends.ews.xml import M, T, each_of, id_of, item_ids, known_id, moment, shape, text_of, written
@@ -24,6 +24,8 @@ WINDOW = timedelta(days=31)
 """Asked for at once; Exchange refuses more than 62 days, older ones more than 42 (ErrorTimeIntervalTooBig)."""
 SHORTEST = timedelta(minutes=30)
 """A window must not be shorter than the interval of the merged view that it also asks for (MS-OXWAVLS)."""
+MOST_ITEMS = 1_000
+"""Events of a calendar view; Exchange's own limit (EWSFindCountLimit)."""
 FREE = frozenset({"Free", "WorkingElsewhere"})
 """Busy types at which a call may be booked: who works elsewhere works. `NoData` is none of them: then nobody knows."""
 BUSY = frozenset({"Tentative", "Busy", "OOF"})
@@ -41,7 +43,8 @@ class EwsCalendar:
     `busy` asks GetUserAvailability, not for the calendar's items: it is what colleagues are shown, it needs
     the right to see free/busy only, and series are expanded by the server. The request's time zone is UTC, made here
     (GetServerTimeZones is not asked, which independent servers do not know), so no time in the answer can be meant in
-    two ways. timezone: IANA name, in which people are shown our events.
+    two ways. It names no event, so where some are not to count the calendar's view is read, which expands series too.
+    timezone: IANA name, in which people are shown our events.
 
     An event is found by a property of our own (the UID's hash: Exchange compares long texts by their first 255 letters
     and without regard to case), or by its GlobalObjectId, for events that others wrote under this UID.
@@ -54,7 +57,7 @@ class EwsCalendar:
         self._timezone = timezone
         self._line: EwsLine | None = None
 
-    def busy(self, start: datetime, end: datetime) -> tuple[Interval, ...]:
+    def busy(self, start: datetime, end: datetime, *, besides: Collection[str] = ()) -> tuple[Interval, ...]:
         """See `ports.Calendar`. A view without events in it, an event of which nobody knows whether it is busy, and
         every error raise."""
         line = self._connected()
@@ -62,10 +65,12 @@ class EwsCalendar:
         since = start
         while since < end:
             until = min(since + WINDOW, end)
-            found += self._busy_within(line, since, until)
+            if len(besides) == 0:
+                found += self._busy_within(line, since, until)
+            else:
+                found += self._busy_besides(line, since, until, besides)
             since = until
-        cut = [(max(each.start, start), min(each.end, end)) for each in found]
-        return merged(Interval(*each) for each in cut if each[0] < each[1])
+        return merged(found, start, end)
 
     def add(self, uid: str, ics: bytes) -> bool:
         """See `ports.Calendar`."""
@@ -73,19 +78,9 @@ class EwsCalendar:
         event = read_event(ics)
         if self._found(line, uid) is not None:
             return False
-        fields = event.fields(self._timezone)
-        item = T.CalendarItem(
-            fields["item:Subject"],
-            fields["item:Body"],
-            T.ExtendedProperty(_own_property(), T.Value(_hash(uid))),
-            T.UID(uid),
-            fields["calendar:Start"],
-            fields["calendar:End"],
-            T.LegacyFreeBusyStatus("Busy"),
-            fields["calendar:Location"],
-            fields["calendar:StartTimeZone"],
-            fields["calendar:EndTimeZone"],
-        )
+        subject, body, *rest = event.fields(self._timezone).values()
+        own = T.ExtendedProperty(_own_property(), T.Value(_hash(uid)))
+        item = T.CalendarItem(subject, body, own, T.UID(uid), *rest)
         folder = M.SavedItemFolderId(line.distinguished("calendar"))
         line.one(M.CreateItem(folder, M.Items(item), SendMeetingInvitations="SendToNone"), "write an event")
         return True
@@ -105,16 +100,20 @@ class EwsCalendar:
         line.one(_update(item, fields, "SendToChangedAndSaveCopy"), "invite to an event")
 
     def replace(self, uid: str, ics: bytes) -> bool:
-        """See `ports.Calendar`. Where nothing changes, nobody is told."""
+        """See `ports.Calendar`. Where nothing changes, nobody is told; what a person made of its status stays."""
         line = self._connected()
         event = read_event(ics)
         item = self._found(line, uid)
         if item is None:
             return False
-        if event.is_as(event_of(item)):
+        standing = event_of(item)
+        if event.is_as(standing):
             return True
+        fields = event.fields(self._timezone)
+        if event.tentative == standing.tentative:
+            del fields[STATUS]
         send = "SendToAllAndSaveCopy" if len(attendees(item)) > 0 else "SendToNone"
-        line.one(_update(item, event.fields(self._timezone), send), "change an event")
+        line.one(_update(item, fields, send), "change an event")
         return True
 
     def remove(self, uid: str) -> bool:
@@ -160,17 +159,30 @@ class EwsCalendar:
                 f"{self._settings.user} (view {view or 'None'}); give the right to see free/busy times"
             )
         for event in each_of(message, "m:FreeBusyView/t:CalendarEventArray/t:CalendarEvent"):
-            kind = text_of(event, "t:BusyType")
-            if kind in FREE:
-                continue
-            if kind not in BUSY:
-                raise Permanent(f"{line.host}: nobody knows whether an event is busy ({kind or 'nothing said'})")
-            try:
-                since, until = moment(text_of(event, "t:StartTime")), moment(text_of(event, "t:EndTime"))
-            except ValueError as error:
-                raise Lost(f"{line.host}: tells a busy time that is none: {error}") from error
-            if since < until:
-                yield Interval(since, until)
+            yield from _block(line, *(text_of(event, f"t:{name}") for name in ("BusyType", "StartTime", "EndTime")))
+
+    def _busy_besides(
+        self, line: EwsLine, start: datetime, end: datetime, besides: Collection[str]
+    ) -> Iterator[Interval]:
+        fields = ("calendar:UID", "calendar:Start", "calendar:End", STATUS, _own_property(), _global_id_property())
+        request = M.FindItem(
+            shape("ItemShape", *fields),
+            M.CalendarView(MaxEntriesReturned=str(MOST_ITEMS), StartDate=written(start), EndDate=written(end)),
+            M.ParentFolderIds(line.distinguished("calendar")),
+            Traversal="Shallow",
+        )
+        root = line.one(request, "read the calendar").find(M.name("RootFolder"))
+        if root is None:
+            raise Lost(f"{line.host}: an answer without a calendar came to the question for one")
+        events = each_of(root, "t:Items/*")
+        if len(events) >= MOST_ITEMS or root.get("IncludesLastItemInRange", "true").lower() == "false":
+            raise Permanent(f"{line.host}: {MOST_ITEMS} events or more from {start:%Y-%m-%d} to {end:%Y-%m-%d}")
+        for event in events:
+            if not any(_is_under(event, uid) for uid in besides):
+                status, since, until = (
+                    text_of(event, f"t:{name}") for name in ("LegacyFreeBusyStatus", "Start", "End")
+                )
+                yield from _block(line, status, since, until)
 
     def _found(self, line: EwsLine, uid: str) -> etree._Element | None:
         """The event under this UID, whole. Raises: Transient, Permanent, LoginRefused."""
@@ -199,10 +211,29 @@ class EwsCalendar:
         for item in items(line, keys, wanted, "read an event").values():
             if isinstance(item, TriagedError):
                 raise item
-            values = [text_of(each, "t:Value") for each in each_of(item, "t:ExtendedProperty")]
-            if text_of(item, "t:UID") == uid or _hash(uid) in values or _global_id(uid) in values:
+            if _is_under(item, uid):
                 return item
         return None
+
+
+def _is_under(item: etree._Element, uid: str) -> bool:
+    """Whether an event, with all that may hold it, has this UID."""
+    values = [text_of(each, "t:Value") for each in each_of(item, "t:ExtendedProperty")]
+    return text_of(item, "t:UID") == uid or _hash(uid) in values or _global_id(uid) in values
+
+
+def _block(line: EwsLine, kind: str, start: str, end: str) -> Iterator[Interval]:
+    """The time of an event, if it is busy. kind: LegacyFreeBusyType. Raises: Permanent, Lost (that cannot be told)."""
+    if kind in FREE:
+        return
+    if kind not in BUSY:
+        raise Permanent(f"{line.host}: nobody knows whether an event is busy ({kind or 'nothing said'})")
+    try:
+        since, until = moment(start), moment(end)
+    except ValueError as error:
+        raise Lost(f"{line.host}: tells a busy time that is none: {error}") from error
+    if since < until:
+        yield Interval(since, until)
 
 
 def _availability(address: str, start: datetime, end: datetime) -> etree._Element:

@@ -38,18 +38,23 @@ FIELDS = (
 )
 """What is read of an item."""
 
+STATUS = "calendar:LegacyFreeBusyStatus"
+TENTATIVE = "Tentative"
+"""Of an event that only holds its time (MS-OXWSCDATA, LegacyFreeBusyType)."""
+
 _BROKEN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError)
 """What icalendar 7.3 raises on broken input."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What we write of an event. text: its description, lines with `\\n`."""
+    """What we write of an event. text: its description, lines with `\\n`. tentative: it only holds its time."""
 
     slot: Interval
     subject: str
     text: str
     location: str
+    tentative: bool
 
     def fields(self, timezone: str) -> dict[str, etree._Element]:
         """By FieldURI the elements to set, in the order that the schema wants them in an item."""
@@ -59,6 +64,7 @@ class Event:
             "item:Body": T.Body(self.text, BodyType="Text"),
             "calendar:Start": T.Start(written(self.slot.start)),
             "calendar:End": T.End(written(self.slot.end)),
+            STATUS: T.LegacyFreeBusyStatus(TENTATIVE if self.tentative else "Busy"),
             "calendar:Location": T.Location(self.location),
             "calendar:StartTimeZone": T.StartTimeZone(Id=zone),
             "calendar:EndTimeZone": T.EndTimeZone(Id=zone),
@@ -67,7 +73,8 @@ class Event:
     def is_as(self, other: Event) -> bool:
         """Whether nobody needs to be told; Exchange changes blanks and line breaks of a text."""
         mine, its = ((each.subject, each.text, each.location) for each in (self, other))
-        return self.slot == other.slot and all(a.split() == b.split() for a, b in zip(mine, its, strict=True))
+        same = (self.slot, self.tentative) == (other.slot, other.tentative)
+        return same and all(a.split() == b.split() for a, b in zip(mine, its, strict=True))
 
 
 def read_event(ics: bytes) -> Event:
@@ -78,10 +85,12 @@ def read_event(ics: bytes) -> Event:
         slot = Interval(start.astimezone(UTC), end.astimezone(UTC))
         if start.tzinfo is None or end.tzinfo is None or slot.start >= slot.end:
             raise ValueError("no time zone, or it ends before it starts")
-        texts = [str(entry.get(name, "")) for name in ("SUMMARY", "DESCRIPTION", "LOCATION")]
+        subject, text, location, status = (
+            str(entry.get(name, "")) for name in ("SUMMARY", "DESCRIPTION", "LOCATION", "STATUS")
+        )
     except (StopIteration, *_BROKEN) as error:
         raise Permanent(f"the event cannot be read: {error!r}"[:300]) from error
-    return Event(slot, *texts)
+    return Event(slot, subject, text, location, tentative=status.upper() == "TENTATIVE")
 
 
 def event_of(item: etree._Element) -> Event:
@@ -90,8 +99,10 @@ def event_of(item: etree._Element) -> Event:
         slot = Interval(moment(text_of(item, "t:Start")), moment(text_of(item, "t:End")))
     except ValueError as error:
         raise Permanent(f"the event in the calendar has no time that can be read: {error}") from error
-    texts = [text_of(item, path) for path in ("t:Subject", "t:Body", "t:Location")]
-    return Event(slot, texts[0], texts[1].replace("\r\n", "\n"), texts[2])
+    subject, text, location, status = (
+        text_of(item, path) for path in ("t:Subject", "t:Body", "t:Location", "t:LegacyFreeBusyStatus")
+    )
+    return Event(slot, subject, text.replace("\r\n", "\n"), location, tentative=status == TENTATIVE)
 
 
 def attendees(item: etree._Element) -> dict[str, tuple[str, str]]:
@@ -116,7 +127,8 @@ def ics_of(item: etree._Element, uid: str, now: datetime) -> bytes:
     for name, text in (("location", event.location), ("description", event.text)):
         if text != "":
             entry.add(name, text)
-    entry.add("status", "CANCELLED" if text_of(item, "t:IsCancelled").lower() == "true" else "CONFIRMED")
+    standing = "TENTATIVE" if event.tentative else "CONFIRMED"
+    entry.add("status", "CANCELLED" if text_of(item, "t:IsCancelled").lower() == "true" else standing)
     is_free = text_of(item, "t:LegacyFreeBusyStatus") == "Free"
     entry.add("transp", "TRANSPARENT" if is_free else "OPAQUE")
     organizer = text_of(item, "t:Organizer/t:Mailbox/t:EmailAddress")

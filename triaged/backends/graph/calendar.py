@@ -1,15 +1,15 @@
 """A person's calendar in Microsoft 365 in, over Microsoft Graph: busy times out, events made, changed and taken out.
 
 Busy times are asked for by getSchedule and not read from calendarView: it is what the person's colleagues see, it needs
-no right to read what an event is about, and one answer holds the whole window.
+no right to read what an event is about, and one answer holds the whole window. It names no event: where some are not to
+count, calendarView is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from triaged.backends.graph.events import SELECT, SEQUENCE, UID, at, attendees, changes, created, ics_of, wanted
 from triaged.backends.graph.line import (
@@ -22,6 +22,7 @@ from triaged.backends.graph.line import (
     said,
     text_of,
 )
+from triaged.backends.ical import days_here, merged
 from triaged.backends.web import Answer
 from triaged.errors import Gone, Permanent, Transient
 from triaged.model import Address, Interval
@@ -36,7 +37,7 @@ MOST_ITEMS = 1_000
 _IN_UTC = 'outlook.timezone="UTC"'
 _AS_TEXT = 'outlook.body-content-type="text"'
 _FREE = frozenset({"free", "workingElsewhere"})
-"""scheduleItem.status of times that somebody can be called in; Outlook shows working elsewhere as not busy too."""
+"""freeBusyStatus of times that somebody can be called in; Outlook shows working elsewhere as not busy too."""
 _FREE_DIGITS = frozenset("04")
 """The same in availabilityView; 1 tentative, 2 busy, 3 out of office."""
 _TOO_MANY = frozenset({"errorresultsettoobig", "errortimeintervaltoobig"})
@@ -60,19 +61,22 @@ class GraphCalendar:
         self._online_meeting = online_meeting
         self._line = GraphLine(settings, right="Calendars.ReadWrite")
 
-    def busy(self, start: datetime, end: datetime) -> tuple[Interval, ...]:
+    def busy(self, start: datetime, end: datetime, *, besides: Collection[str] = ()) -> tuple[Interval, ...]:
         """See `ports.Calendar`. Tentative, out of office and anything unknown is busy."""
+        # A day more on both sides: a day of UTC may be meant as one here (`days_here`).
+        since, until = (each.astimezone(UTC) for each in (start - timedelta(days=1), end + timedelta(days=1)))
+        if len(besides) > 0:
+            return merged(self._viewed(since, until, besides), start, end)
         # Widened to whole slots, so that the digits cover the window exactly.
-        at_start = start.astimezone(UTC)
-        at_start -= timedelta(minutes=at_start.minute % 15, seconds=at_start.second, microseconds=at_start.microsecond)
-        slots = -((end.astimezone(UTC) - at_start) // -SLOT)
-        found: list[tuple[datetime, datetime]] = []
-        until = at_start + slots * SLOT
-        while at_start < until:
-            window_end = min(until, at_start + LONGEST_WINDOW)
-            found += self._schedule(at_start, window_end)
-            at_start = window_end
-        return _merged(found, start.astimezone(UTC), end.astimezone(UTC))
+        since -= timedelta(minutes=since.minute % 15, seconds=since.second, microseconds=since.microsecond)
+        slots = -((until - since) // -SLOT)
+        until = since + slots * SLOT
+        found: list[Interval] = []
+        while since < until:
+            window_end = min(until, since + LONGEST_WINDOW)
+            found += self._schedule(since, window_end)
+            since = window_end
+        return merged(found, start, end)
 
     def add(self, uid: str, ics: bytes) -> bool:
         """See `ports.Calendar`. Looked for by our UID first; made with a transactionId, by which Graph knows a request
@@ -163,7 +167,19 @@ class GraphCalendar:
                 return item
         return None
 
-    def _schedule(self, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    def _viewed(self, start: datetime, end: datetime, besides: Collection[str]) -> Iterator[Interval]:
+        """Busy times of the events, series expanded, without those under our UIDs `besides`. start, end: UTC."""
+        query = {
+            "startDateTime": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "endDateTime": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "$expand": expanded(UID),
+            "$select": "start,end,showAs",
+        }
+        for item in self._line.listed("/calendar/calendarView", query, prefer=(_IN_UTC,)):
+            if properties_of(item).get(UID.lower()) not in besides and text_of(item, "showAs") not in _FREE:
+                yield from days_here(self._slot(item), self._timezone)
+
+    def _schedule(self, start: datetime, end: datetime) -> list[Interval]:
         """Busy times of a window of whole slots, LONGEST_WINDOW at most. Raises: Transient, Permanent."""
         body = {
             "schedules": [self._address],
@@ -188,47 +204,33 @@ class GraphCalendar:
             raise kind(f"{self._address}: the calendar cannot be read and is not taken as free: {words}")
         return list(self._read(schedule, start, end))
 
-    def _read(self, schedule: Mapping[str, Any], start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    def _read(self, schedule: Mapping[str, Any], start: datetime, end: datetime) -> Iterator[Interval]:
         items, view = schedule.get("scheduleItems"), schedule.get("availabilityView")
         if not isinstance(items, list) or not isinstance(view, str) or len(view) < (end - start) // SLOT:
             raise Permanent(f"{self._address}: the schedule is not whole; it is not taken as free")
-        taken: list[tuple[datetime, datetime]] = []
+        taken: list[Interval] = []
         for item in items:
-            since, until = (at(item, name) if isinstance(item, Mapping) else None for name in ("start", "end"))
-            if since is None or until is None:
-                raise Permanent(f"{self._address}: a busy time cannot be read; the calendar is not taken as free")
+            slot = self._slot(item)
             if text_of(item, "status") not in _FREE:
-                taken.append((since, until))
+                taken.append(slot)
         _account_for(view, taken, start, self._address)
-        for since, until in taken:
-            yield since, until
-            if since.time() == until.time() == datetime.min.time() and since < until:
-                # Perhaps an all-day event that some program wrote in UTC: Outlook shows it on those days here.
-                yield self._midnight(since.date()), self._midnight(until.date())
+        for slot in taken:
+            yield from days_here(slot, self._timezone)
 
-    def _midnight(self, day: date) -> datetime:
-        return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self._timezone)).astimezone(UTC)
+    def _slot(self, item: object) -> Interval:
+        since, until = (at(item, name) if isinstance(item, Mapping) else None for name in ("start", "end"))
+        if since is None or until is None:
+            raise Permanent(f"{self._address}: a busy time cannot be read; the calendar is not taken as free")
+        return Interval(since, until)
 
 
-def _account_for(view: str, taken: list[tuple[datetime, datetime]], start: datetime, address: str) -> None:
+def _account_for(view: str, taken: list[Interval], start: datetime, address: str) -> None:
     """Raises: Permanent when a slot is busy by its digit and no entry says with what."""
     for index, digit in enumerate(view):
         since = start + index * SLOT
-        if digit not in _FREE_DIGITS and not any(a < since + SLOT and (since < b or since <= a) for a, b in taken):
+        shown = (each.start < since + SLOT and (since < each.end or since <= each.start) for each in taken)
+        if digit not in _FREE_DIGITS and not any(shown):
             raise Permanent(
                 f"{address}: the calendar is busy at {since:%Y-%m-%d %H:%M} UTC and does not show its entries to us; "
                 "it is not taken as free"
             )
-
-
-def _merged(found: list[tuple[datetime, datetime]], start: datetime, end: datetime) -> tuple[Interval, ...]:
-    """Cut to the window, merged, in order."""
-    merged: list[Interval] = []
-    for since, until in sorted((max(a, start), min(b, end)) for a, b in found):
-        if since >= until:
-            continue
-        if len(merged) > 0 and since <= merged[-1].end:
-            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, until))
-        else:
-            merged.append(Interval(since, until))
-    return tuple(merged)

@@ -18,7 +18,7 @@ UID = "String {a2d1f4c6-5b0e-4f0b-9c53-6f1f7d2f0c41} Name triaged-uid"
 """Our UID as an extended property (a property set of our own): Graph gives each event an iCalUId itself."""
 SEQUENCE = "Integer {00062002-0000-0000-c000-000000000046} Id 0x8201"
 """PidLidAppointmentSequence (MS-OXOCAL 2.2.1.1)."""
-SELECT = "subject,body,start,end,location,attendees,organizer,isCancelled,isOnlineMeeting,lastModifiedDateTime"
+SELECT = "subject,body,start,end,location,showAs,attendees,organizer,isCancelled,isOnlineMeeting,lastModifiedDateTime"
 MAX_BYTES = 262_144
 """Bytes of an event given to us; ours have 3 kB."""
 
@@ -38,13 +38,19 @@ _BROKEN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an event is to say. start, end: UTC; texts: may be empty."""
+    """What an event is to say. start, end: UTC; texts: may be empty. tentative: it only holds its time."""
 
     start: datetime
     end: datetime
     subject: str
     text: str
     location: str
+    tentative: bool
+
+    @property
+    def show_as(self) -> str:
+        """As Graph calls it (freeBusyStatus)."""
+        return "tentative" if self.tentative else "busy"
 
 
 def wanted(ics: bytes) -> Wanted:
@@ -52,12 +58,15 @@ def wanted(ics: bytes) -> Wanted:
     try:
         entry = next(iter(Calendar.from_ical(ics[: MAX_BYTES + 1]).walk("VEVENT")))
         start, end = entry.decoded("dtstart"), entry.decoded("dtend")
-        subject, text, location = (str(entry.get(name, "")) for name in ("summary", "description", "location"))
+        subject, text, location, status = (
+            str(entry.get(name, "")) for name in ("summary", "description", "location", "status")
+        )
     except (StopIteration, *_BROKEN) as error:
         raise Permanent(f"the event cannot be read: {error!r}"[:300]) from error
     if not all(isinstance(each, datetime) and each.tzinfo is not None for each in (start, end)):
         raise Permanent("the event has no start and end with a time and a time zone")
-    return Wanted(start.astimezone(UTC), end.astimezone(UTC), subject, text, location)
+    is_tentative = status.upper() == "TENTATIVE"
+    return Wanted(start.astimezone(UTC), end.astimezone(UTC), subject, text, location, is_tentative)
 
 
 def created(uid: str, event: Wanted, *, zone: str, online_meeting: bool) -> dict[str, Any]:
@@ -67,7 +76,7 @@ def created(uid: str, event: Wanted, *, zone: str, online_meeting: bool) -> dict
         "subject": event.subject,
         "body": {"contentType": "text", "content": event.text},
         "location": {"displayName": event.location},
-        "showAs": "busy",
+        "showAs": event.show_as,
         "singleValueExtendedProperties": [{"id": UID, "value": uid}],
         **times(event, zone),
     }
@@ -80,7 +89,7 @@ def changes(found: Mapping[str, Any], event: Wanted, *, zone: str) -> dict[str, 
     """What must be changed on the event that is there: empty when it says what it is to say.
 
     The text of an online meeting stays, for it holds the way into the meeting (learn.microsoft.com/graph/api/
-    event-update); one that a person wrote to ours too.
+    event-update); one that a person wrote to ours too, and a person's word that it is out of office, or free.
     """
     changed: dict[str, Any] = {}
     if (at(found, "start"), at(found, "end")) != (event.start, event.end):
@@ -89,6 +98,8 @@ def changes(found: Mapping[str, Any], event: Wanted, *, zone: str) -> dict[str, 
         changed["subject"] = event.subject
     if text_of(found, "location", "displayName") != event.location:
         changed["location"] = {"displayName": event.location}
+    if _is_tentative(found) != event.tentative:
+        changed["showAs"] = event.show_as
     said = " ".join(text_of(found, "body", "content").split())
     if found.get("isOnlineMeeting") is not True and " ".join(event.text.split()) not in said:
         changed["body"] = {"contentType": "text", "content": event.text}
@@ -133,7 +144,8 @@ def ics_of(uid: str, found: Mapping[str, Any]) -> bytes:
     entry.add("summary", text_of(found, "subject"))
     if (location := text_of(found, "location", "displayName")) != "":
         entry.add("location", location)
-    entry.add("status", "CANCELLED" if found.get("isCancelled") is True else "CONFIRMED")
+    standing = "TENTATIVE" if _is_tentative(found) else "CONFIRMED"
+    entry.add("status", "CANCELLED" if found.get("isCancelled") is True else standing)
     organizer = found.get("organizer")
     if isinstance(organizer, Mapping) and text_of(organizer, "emailAddress", "address") != "":
         entry.add("organizer", _person(organizer))
@@ -154,6 +166,10 @@ def attendees(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Those invited."""
     listed = found.get("attendees")
     return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+
+
+def _is_tentative(found: Mapping[str, Any]) -> bool:
+    return text_of(found, "showAs") == "tentative"
 
 
 def _person(recipient: Mapping[str, Any]) -> vCalAddress:
