@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.conftest import MailServers
 from tests.e2e.site import MAILDIR, Site, mail, make_site, triaged
 from tests.servers.dovecot import free_ports
-from tests.servers.radicale import Radicale
+from tests.servers.radicale import Radicale, as_ann
 from tests.servers.scripted import Line, ScriptedServer, scripted_server
 from triaged.worker.service import lock_state
 
@@ -167,6 +167,18 @@ def test_servers_that_are_not_there_or_refuse_us_are_told_at_once(
     done = site.triaged("check")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+
+
+def test_a_calendar_of_which_only_free_busy_times_are_shown_is_none_to_book_in(
+    radicale: Radicale, tmp_path: Path
+) -> None:
+    url = as_ann(radicale).make_calendar("shared")
+    calendar = f'calendar = {{ kind = "caldav", url = "{url}", user = "desk", password_file = "secrets/desk" }}'
+    site = make_site(tmp_path / "site", calendar=calendar, accounts=False)
+    services = json.loads(site.triaged("check", "--connect", "--json").stdout)["services"]
+    [lena] = [each for each in services if each["service"] == "calendar of lena"]
+    assert lena["done"] == ["it can be read: 0 busy times in the next 7 days"]
+    assert "does not let this user do that" in lena["problem"]
 
 
 def _no_rules(site: Site) -> str:
