@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.rules_facts import PEOPLE, TEMPLATES, rule_set
 from triaged.errors import ConfigError
-from triaged.rules.grammar import CONDITIONS, SendPolicy, is_span, parse_send
+from triaged.rules.grammar import CONDITIONS, CallWish, SendPolicy, is_span, parse_send
 from triaged.rules.load import parse_rules
 from triaged.written import rule_files
 
@@ -123,7 +123,19 @@ BROKEN = [
     ("call text", broken(then='then.call = "lena"'), 4, 'write then.call = { with = "account manager"'),
     ("call who", broken(then='then.call = { with = "lina", within = "2 days" }'), 4, "did you mean 'lena'?"),
     ("call within", broken(then='then.call = { with = "lena", within = "soon" }'), 4, "'soon' is not a span of time"),
-    ("call missing", broken(then='then.call = { with = "lena" }'), 4, 'add within = "1 business day"'),
+    ("call missing", broken(then='then.call = { within = "2d" }'), 4, 'add with = "account manager"'),
+    (
+        "call way",
+        broken(then='then.call = { with = "lena", way = "bok" }'),
+        4,
+        "no way to call 'bok'; did you mean 'book'?",
+    ),
+    (
+        "call notice",
+        broken(then='then.call = { with = "lena", notice = "0 days" }'),
+        4,
+        "'0 days' is not a span of time",
+    ),
     ("call long", broken(then='then.call = { with = "lena", within = "2d", minutes = 999 }'), 4, "from 5 to 480"),
     ("call key", broken(then='then.call = { with = "lena", within = "2d", lenght = 5 }'), 4, "'lenght' has no meaning"),
     ("escalate", broken(then='then.escalate = "acount manager"'), 4, "did you mean 'account manager'?"),
@@ -424,7 +436,16 @@ WEIRD = [
 def test_no_value_anywhere_makes_anything_but_a_config_error() -> None:
     keys = [f"{side}.{key}" for side in ("when", "unless") for key in CONDITIONS]
     keys += [f"then.{key}" for key in ("suggests", "priority", "acknowledge", "send", "call", "escalate", "file")]
-    keys += ["then.tag", "then.due", "then.stop", "then.call.with", "then.call.minutes", "then.suggests.x"]
+    keys += [
+        "then.tag",
+        "then.due",
+        "then.stop",
+        "then.call.with",
+        "then.call.minutes",
+        "then.call.way",
+        "then.suggests.x",
+    ]
+    keys += ["then.call.within", "then.call.notice"]
     keys += ["name", "because", "enabled", "when", "unless", "then", "example", "example.mail", "foo", '""', '"a.b"']
     keys += ["gives", "not"]
     seen = 0
@@ -440,3 +461,29 @@ def test_no_value_anywhere_makes_anything_but_a_config_error() -> None:
     assert seen > 3000
     assert len(refused) == seen  # none of these is a whole rule
     assert all(problem.where.startswith("x.toml") for problems in refused for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("table", "wish", "told"),
+    [
+        (
+            '{ with = "account manager" }',
+            CallWish("account manager", "2 business days", 30),
+            "30 minutes with account manager within 2 business days",
+        ),
+        (
+            '{ with = "lena", within = "1 week", minutes = 45, way = "Offer", notice = "4 Business Hours" }',
+            CallWish("lena", "1 week", 45, "offer", "4 business hours"),
+            "45 minutes with lena within 1 week, not sooner than in 4 business hours, times offered",
+        ),
+        (
+            '{ with = "lena", way = "book" }',
+            CallWish("lena", "2 business days", 30, "book"),
+            "30 minutes with lena within 2 business days, booked",
+        ),
+    ],
+)
+def test_a_call_needs_only_a_person(table: str, wish: CallWish, told: str) -> None:
+    [rule] = rule_set(f'[[rule]]\nname = "A"\nwhen.says = "x"\nthen.call = {table}\n').rules
+    assert rule.then.call == wish
+    assert str(wish) == told

@@ -29,7 +29,7 @@ BEYOND = {
     *("signal name", "signals all", "example signal", "suggests other", "send", "hold", "hold business", "call within"),
     *("due", "file", "example gives", "example mail", "example category", "example moment", "pattern", "list", "dates"),
     *("received", "received day", "received time", "phrase of quotes", "one quote", "one quote at the end"),
-    *("quotes in the middle", "three quotes"),
+    *("quotes in the middle", "three quotes", "call notice"),
 }
 """Mistakes that no schema of this kind can see; `triaged rules check` does."""
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from triaged.rules.conditions import NAME, names, read_conditions, signals
 from triaged.rules.grammar import (
+    CALL_WAYS,
     EXPECTED,
     NEEDS_VERDICT,
     NO_TEMPLATE,
@@ -41,6 +42,9 @@ MIN_WEIGHT, MAX_WEIGHT = 0.01, 0.99
 """0 and 1 would be certainty: no other evidence could ever speak against it."""
 MIN_CALL_MIN, MAX_CALL_MIN = 5, 480
 """Minutes of a call; eight hours is a working day."""
+CALL_KEYS = ("with", "within", "minutes", "way", "notice")
+CALL_WITHIN, CALL_MIN = "2 business days", 30
+"""What holds of a call where the rule does not say. Our own choice."""
 
 RULE_KEYS = ("name", "because", "enabled", "from_date", "to_date", "when", "unless", "then", "example")
 THEN_KEYS = (
@@ -190,17 +194,18 @@ def _call(value: Any, spot: Spot, known: Known) -> CallWish | None:
         spot.wrong('write then.call = { with = "account manager", within = "1 business day", minutes = 30 }')
         return None
     before = len(spot.problems)
-    no_other_keys(value, spot, ("with", "within", "minutes"), "then.call")
+    no_other_keys(value, spot, CALL_KEYS, "then.call")
     with_ = choice(value, "with", spot, known.people, "person")
-    within = span(value, "within", spot)
-    for key in ("with", "within"):
-        if key not in value:
-            example = "account manager" if key == "with" else "1 business day"
-            spot.wrong(f'then.call does not say {key}; add {key} = "{example}"')
-    minutes = whole_number(value, "minutes", spot, least=MIN_CALL_MIN, most=MAX_CALL_MIN, default=30)
-    if with_ is not None and within is not None and len(spot.problems) == before:
-        return CallWish(with_, within, minutes)
-    return None
+    if "with" not in value:
+        spot.wrong('then.call does not say with; add with = "account manager"')
+    wish = CallWish(
+        with_ or "",
+        within=span(value, "within", spot) or CALL_WITHIN,
+        minutes=whole_number(value, "minutes", spot, least=MIN_CALL_MIN, most=MAX_CALL_MIN, default=CALL_MIN),
+        way=choice(value, "way", spot, CALL_WAYS, "way to call") or "",
+        notice=span(value, "notice", spot) or "",
+    )
+    return wish if len(spot.problems) == before else None
 
 
 # --- examples ----------------------------------------------------------------------------------------------

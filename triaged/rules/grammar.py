@@ -21,6 +21,7 @@ KNOWN_SIGNALS = frozenset({"chasing", "churn", "escalation"})
 ROLES = frozenset({"account manager", "coordinator"})
 """Who may be named besides a person's id."""
 
+CALL_WAYS = ("book", "offer")
 PRIORITIES = ("low", "normal", "high", "urgent")
 NO_TEMPLATE = "none"
 """`then.acknowledge = "none"`: no acknowledgement, whatever a later rule says."""
@@ -78,14 +79,22 @@ class SendPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CallWish:
-    """A call to be booked. with_: a person's id or a role; within: a span in words (`1 business day`)."""
+    """A call with the client. with_: a person's id or a role; within: a span in words (`1 business day`).
+
+    way: one of `CALL_WAYS`, whether it is booked or times are offered; notice: a span, no call sooner than that; `""`:
+    as the configuration says.
+    """
 
     with_: str
     within: str
     minutes: int
+    way: str = ""
+    notice: str = ""
 
     def __str__(self) -> str:
-        return f"{self.minutes} minutes with {self.with_} within {self.within}"
+        notice = f", not sooner than in {self.notice}" if self.notice else ""
+        way = {"": "", "book": ", booked", "offer": ", times offered"}[self.way]
+        return f"{self.minutes} minutes with {self.with_} within {self.within}{notice}{way}"
 
 
 @dataclass(frozen=True, slots=True)

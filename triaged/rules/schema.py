@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from triaged.rules.check import EXAMPLE_KEYS, MAX_CALL_MIN, MAX_WEIGHT, MIN_CALL_MIN, MIN_WEIGHT, RULE_KEYS, THEN_KEYS
+from triaged.rules.check import (
+    CALL_KEYS,
+    CALL_MIN,
+    CALL_WITHIN,
+    EXAMPLE_KEYS,
+    MAX_CALL_MIN,
+    MAX_WEIGHT,
+    MIN_CALL_MIN,
+    MIN_WEIGHT,
+    RULE_KEYS,
+    THEN_KEYS,
+)
 from triaged.rules.conditions import NAME, RECEIVED_WORDS
 from triaged.rules.grammar import (
+    CALL_WAYS,
     CONDITIONS,
     EXPECTED,
     KNOWN_CATEGORIES,
@@ -61,7 +73,7 @@ TOLD: Mapping[str, str] = {
     "priority": "Decides when an answer is due.",
     "acknowledge": "Answer with this template; 'none' forbids it.",
     "send": "How what goes to the client leaves: 'observe', 'approve', 'hold 15m', 'auto'.",
-    "call": "Book a call: { with = 'account manager', within = '1 business day', minutes = 30 }.",
+    "call": "A call with the client: { with = 'account manager', within = '1 business day', minutes = 30 }.",
     "escalate": "Tell a colleague by mail, with all of it.",
     "assign": "Who is to see to it.",
     "notify": "Who hears of it besides; adds up over rules.",
@@ -76,6 +88,8 @@ TOLD: Mapping[str, str] = {
     "with": "With whom: 'account manager' or a person's id.",
     "within": "Within which span: '1 business day'.",
     "minutes": "How long.",
+    "way": "'book' lays it at the first free time, 'offer' proposes some; else as [calls] way says.",
+    "notice": "No call sooner than this, instead of [calls] notice: '4 business hours'.",
 }
 """What each word of the language means, in a line."""
 _IN_EXAMPLES = {
@@ -193,19 +207,17 @@ def _then(names: Mapping[str, list[str]]) -> dict[str, Schema]:
     weights = {"type": "object", "minProperties": 1, "additionalProperties": weight}
     weights |= {"propertyNames": {"pattern": f"^{NAME.pattern}$"}}
     person: Schema = {"enum": names["people"]} if names["people"] else _TEXT
-    minutes = {"type": "integer", "minimum": MIN_CALL_MIN, "maximum": MAX_CALL_MIN}
+    minutes = {"type": "integer", "minimum": MIN_CALL_MIN, "maximum": MAX_CALL_MIN, "default": CALL_MIN}
     spans = {"type": "string", "examples": ["4 business hours", "1 business day", "2d"]}
+    call = {"with": person, "within": {**spans, "default": CALL_WITHIN}, "minutes": minutes}
+    call |= {"way": {"enum": list(CALL_WAYS)}, "notice": spans}
     return {
         "suggests": {**weights, "examples": [{"complaint": 0.7}]},
         "signals": {**weights, "examples": [{"churn": 0.7}]},
         "priority": {"enum": list(PRIORITIES)},
         "acknowledge": {"enum": names["acknowledge"]} if names["acknowledge"] else _TEXT,
         "send": {"type": "string", "examples": ["observe", "approve", "hold 15m", "auto"]},
-        "call": _table(
-            ("with", "within", "minutes"),
-            {"with": person, "within": spans, "minutes": minutes},
-            required=("with", "within"),
-        ),
+        "call": _table(CALL_KEYS, call, required=("with",)),
         "escalate": person,
         "assign": person,
         "notify": _any_of(names["people"]),
