@@ -156,7 +156,7 @@ def wall(received: datetime, hours: Hours) -> Wall:
     """When a mail was received, on the desk's wall clock."""
     moment = received.astimezone(ZoneInfo(hours.timezone))
     is_open = len(hours.open_intervals(received, received + timedelta(seconds=1))) > 0
-    return Wall(moment, is_open, is_holiday=moment.date() in hours.holidays)
+    return Wall(moment, is_open, is_holiday=hours.is_holiday(moment.date()))
 
 
 def _verdict(facts: Facts, playbook: Playbook, judged: Judged, *, full: bool) -> tuple[Verdict, tuple[RuleTrace, ...]]:

@@ -197,12 +197,13 @@ def _trial(where: str, read: Callable[[], object]) -> Iterator[Problem]:
 
 
 def hours_of(config: Config, table: HoursTable, *, where: str) -> Hours:
-    """Working hours; zone and holidays default to the desk's. Raises: ConfigError."""
+    """Working hours; zone, holidays and country default to the desk's. Raises: ConfigError."""
     return parse_hours(
         table.days,
         timezone=table.timezone or config.hours.timezone,
         holidays=table.holidays or config.hours.holidays,
         where=where,
+        country=table.country or config.hours.country,
     )
 
 

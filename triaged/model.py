@@ -332,7 +332,9 @@ class Contact:
 class Account:
     """A client. domains and addresses: lower case; manager: a person's id in the configuration, may be `""`.
 
-    timezone: IANA name or `""`; language: ISO 639-1 or `""`; tier: the firm's own word, lower case.
+    timezone: IANA name or `""`; language: ISO 639-1 or `""`; tier: the firm's own word, lower case. hours: when they
+    work, on their own clock (`sun-thu 08:00-16:00`), or `""`; country: whose public holidays they keep (`DE`, `DE-BE`),
+    or `""`.
     """
 
     account_id: str
@@ -345,6 +347,8 @@ class Account:
     contracts: tuple[Contract, ...] = ()
     timezone: str = ""
     language: str = ""
+    hours: str = ""
+    country: str = ""
 
 
 How = Literal["address", "alias", "thread", "domain", "corrected"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
@@ -12,7 +13,8 @@ from babel.dates import format_datetime
 from triaged.classify.model import Judged, Model
 from triaged.classify.phrases import PhraseIndex
 from triaged.classify.tokens import TokenIndex
-from triaged.clocks.hours import Hours, Span
+from triaged.clocks.holidays import country_problem
+from triaged.clocks.hours import Hours, Span, parse_week
 from triaged.mail.compose import make_message_id
 from triaged.mail.identity import Border
 from triaged.mail.render import Templates
@@ -25,6 +27,8 @@ from triaged.written import Written
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no letter that is read as another on the telephone."""
 REFERENCE_LETTERS = 7
+CLIENT_WEEK = "mon-fri 08:00-18:00"
+"""When a client works, on their own wall clock, where the accounts do not say. Our own choice."""
 _DAY = {
     "en": "EEEE, d MMMM y",
     "de": "EEEE, d. MMMM y",
@@ -41,13 +45,14 @@ _TIME = {language: f"{day}, {_CLOCK.get(language, 'HH:mm')}" for language, day i
 
 @dataclass(frozen=True, slots=True)
 class Colleague:
-    """One of us. has_calendar: whether calls can be booked with them."""
+    """One of us. has_calendar: whether calls can be booked with them. location: where, see `location_words`."""
 
     person: str
     address: Address
     language: str
     hours: Hours
     has_calendar: bool
+    location: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +217,37 @@ def reference(message_key: str) -> str:
     """What client and coordinator call the mail: `T-` and seven letters of the key."""
     number = int(message_key, 16)
     return "T-" + "".join(_ALPHABET[number >> (5 * place) & 31] for place in reversed(range(REFERENCE_LETTERS)))
+
+
+def location_words(location: str, *, reference: str, organizer: str) -> str:
+    """Where a call is, as it is told: `{reference}` and `{organizer}` of the configuration filled in."""
+    return location.replace("{reference}", reference).replace("{organizer}", organizer)
+
+
+def client_hours(account: Account) -> Hours | None:
+    """When a client works, None where their time zone is not known. Raises: ValueError, see `client_week`."""
+    return client_week(account.timezone, account.hours, account.country)
+
+
+@lru_cache(maxsize=1024)
+def client_week(timezone: str, hours: str = "", country: str = "") -> Hours | None:
+    """Working hours by what an account says (see `Account`), None without a zone; `CLIENT_WEEK` where hours are `""`.
+
+    Raises: ValueError, a sentence, on what `client_problems` would tell.
+    """
+    return parse_week(hours or CLIENT_WEEK, timezone=timezone, country=country) if timezone != "" else None
+
+
+def client_problems(account: Account) -> Iterator[tuple[str, str]]:
+    """(field, sentence) of what is wrong in an account's hours and country."""
+    if account.hours != "" and account.timezone == "":
+        yield "hours", "cannot be told without a time zone; fill in timezone, such as 'Europe/Berlin'"
+    try:
+        client_week("UTC", account.hours)
+    except ValueError as error:
+        yield "hours", str(error)
+    if (wrong := country_problem(account.country)) != "":
+        yield "country", wrong
 
 
 def day_words(moment: datetime, zone: str, language: str) -> str:

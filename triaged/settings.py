@@ -105,13 +105,14 @@ class Learn(Table):
 
 
 class HoursTable(BaseModel):
-    """Working hours by day (`mon-fri`, `sat`); the days are extra keys."""
+    """Working hours by day (`mon-fri`, `sat`); the days are extra keys. country: see `clocks.holidays`."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     timezone: str = ""
     holidays: list[date] = Field(default_factory=list)
 
+    country: str = ""
     @property
     def days(self) -> dict[str, str]:
         """The day keys with their spans in words."""

@@ -257,6 +257,8 @@ def account_view(account: Account) -> dict[str, Any]:
         ],
         "timezone": account.timezone,
         "language": account.language,
+        "hours": account.hours,
+        "country": account.country,
     }
 
 

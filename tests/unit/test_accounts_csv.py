@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from datetime import date
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 from triaged.accounts.read_csv import COLUMNS, read_accounts
 from triaged.errors import ConfigError
 from triaged.model import Account, Contact, Contract
+from triaged.playbook import client_problems
 
 HEADER = ",".join(COLUMNS)
 ACME = (
     "A-1,Acme GmbH,acme.example,acme-labs.example;orders@post.example,"
-    "Anna Berg <Anna@acme.example>;bob@acme.example,lena,Gold,N-1;N-2,2027-03-31;,Europe/Berlin,DE"
+    "Anna Berg <Anna@acme.example>;bob@acme.example,lena,Gold,N-1;N-2,2027-03-31;,"
+    "Europe/Berlin,DE,mon-thu 08:00-16:00,DE-BE"
 )
 READ = Account(
     account_id="A-1",
@@ -28,6 +31,8 @@ READ = Account(
     contracts=(Contract("N-1", date(2027, 3, 31)), Contract("N-2", None)),
     timezone="Europe/Berlin",
     language="de",
+    hours="mon-thu 08:00-16:00",
+    country="DE-BE",
 )
 PEOPLE = frozenset({"lena", "marek"})
 
@@ -35,7 +40,7 @@ PEOPLE = frozenset({"lena", "marek"})
 def read(tmp_path: Path, content: str | bytes, people: frozenset[str] = PEOPLE) -> tuple[Account, ...]:
     path = tmp_path / "accounts.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_accounts(path, people=people)
+    return read_accounts(path, people=people, check=client_problems)
 
 
 def problems(tmp_path: Path, content: str | bytes) -> list[str]:
@@ -51,7 +56,8 @@ def row(**cells: str) -> str:
 SEMICOLONS = (
     HEADER.replace(",", ";")
     + '\r\nA-1;Acme GmbH;acme.example;"acme-labs.example;orders@post.example";'
-    + '"Anna Berg <anna@acme.example>;bob@acme.example";lena;gold;"N-1;N-2";"2027-03-31;";Europe/Berlin;de\r\n'
+    + '"Anna Berg <anna@acme.example>;bob@acme.example";lena;gold;"N-1;N-2";"2027-03-31;";Europe/Berlin;de;'
+    + "mon-thu 08:00-16:00;DE-BE\r\n"
 )
 WAYS = {
     "plain": f"{HEADER}\n{ACME}\n",
@@ -76,6 +82,16 @@ def test_ways_to_write_the_same_file(tmp_path: Path, way: str) -> None:
 def test_the_columns_may_stand_in_any_order(tmp_path: Path) -> None:
     turned = [",".join(reversed(line.split(","))) for line in (HEADER, ACME)]
     assert read(tmp_path, "\n".join(turned)) == (READ,)
+
+
+def test_hours_and_country_may_be_missing(tmp_path: Path) -> None:
+    """A file of the version before, and each of them alone."""
+    without = [",".join(line.split(",")[:-2]) for line in (HEADER, ACME)]
+    assert read(tmp_path, "\n".join(without)) == (dataclasses.replace(READ, hours="", country=""),)
+    lines = [line.split(",") for line in (HEADER, ACME)]
+    assert read(tmp_path, "\n".join(",".join(cells[:-2] + cells[-1:]) for cells in lines))[0].country == "DE-BE"
+    several = row(timezone="Europe/Berlin", hours='"mon-thu 09:00-17:00, fri 09:00-13:00"')
+    assert read(tmp_path, f"{HEADER}\n{several}")[0].hours == "mon-thu 09:00-17:00, fri 09:00-13:00"
 
 
 def test_an_account_may_be_a_name_only(tmp_path: Path) -> None:
@@ -130,8 +146,13 @@ WRONG = {
     "a language by name": (row(language="German"), "column 'language': 'german' is no language code"),
     "two letters that are none": (row(language="xx"), "'xx' is no language code"),
     "an unknown manager": (row(manager="lema"), "'lema' is none of the people in the configuration; did you mean 'le"),
+    "hours in words": (row(timezone="Asia/Tokyo", hours="9 to 5"), "column 'hours': '9 to 5' does not begin with"),
+    "hours that no day has": (row(timezone="Asia/Tokyo", hours="mon 9:00-25:00"), "working hours (mon: '9:00-25:00'"),
+    "hours without a zone": (row(hours="mon-fri 09:00-17:00"), "column 'hours': cannot be told without a time zone"),
+    "a country by name": (row(country="Germany"), "column 'country': 'Germany' is no country whose holidays are known"),
+    "an unknown part": (row(country="DE-XX"), "column 'country': 'DE-XX': no part 'XX' of 'DE' is known"),
     "a line break": (row(name='"Acme\nBcc: x@y.example"'), "column 'name': holds a line break"),
-    "too many cells": (row(name="Acme, Inc.") + ",", "has 13 cells for 11 columns"),
+    "too many cells": (row(name="Acme, Inc.") + ",", "has 15 cells for 13 columns"),
 }  # fmt: skip
 
 
@@ -221,7 +242,8 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_ten_thousand_accounts_are_read_quickly(tmp_path: Path) -> None:
     lines = [
-        f"A-{i},Client {i},c{i}.example,,P <p@c{i}.example>,lena,gold,N-{i},2027-01-01,Europe/Berlin,en"
+        f"A-{i},Client {i},c{i}.example,,P <p@c{i}.example>,lena,gold,N-{i},2027-01-01,Europe/Berlin,en,"
+        "mon-fri 08:00-17:00,DE-BE"
         for i in range(10_000)
     ]
     started = time.perf_counter()

@@ -170,7 +170,8 @@ def test_a_correction_keeps_what_was_and_what_is(log: Log, reader: Reader, case:
 
 
 def test_accounts_are_kept_whole(log: Log, reader: Reader) -> None:
-    second = dataclasses.replace(ACME, account_id="C-2", name="Other", contracts=(Contract("K-1", date(2027, 1, 31)),))
+    second = dataclasses.replace(ACME, account_id="C-2", name="Other", hours="sun-thu 08:00-16:00", country="AE")
+    second = dataclasses.replace(second, contracts=(Contract("K-1", date(2027, 1, 31)),))
     with log.transaction():
         put_accounts(log, [ACME, second])
     assert reader.accounts() == (ACME, second)

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -21,8 +21,10 @@ from triaged.tomlfile import did_you_mean
 
 COLUMNS = (
     "account_id", "name", "domain", "aliases", "contacts", "manager", "tier", "contract_no", "contract_ends",
-    "timezone", "language",
+    "timezone", "language", "hours", "country",
 )  # fmt: skip
+OPTIONAL = frozenset({"hours", "country"})
+"""Columns that a file need not have."""
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 """Bytes; about 300,000 accounts."""
@@ -44,6 +46,14 @@ _NAMED = re.compile(r'"?([^"<>]*?)"?\s*<([^<>]*)>')
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _T = TypeVar("_T")
 
+Check = Callable[[Account], Iterable[tuple[str, str]]]
+"""An account in, (column, sentence) of what is wrong in it out."""
+
+
+def unchecked(_account: Account) -> tuple[tuple[str, str], ...]:
+    """For who only reads accounts that were checked already."""
+    return ()
+
 
 @dataclass(slots=True)
 class _Row:
@@ -60,13 +70,13 @@ class _Row:
         return [part.strip() for part in self.cells[column].split(";") if part.strip() != ""]
 
 
-def read_accounts(path: Path, *, people: frozenset[str]) -> tuple[Account, ...]:
+def read_accounts(path: Path, *, people: frozenset[str], check: Check = unchecked) -> tuple[Account, ...]:
     """Read the accounts, in file order.
 
-    The first line names the columns (`COLUMNS`, in any order, all of them); comma or semicolon separates; lists
-    inside a cell are separated by `;`, so such a cell is quoted in a file separated by semicolons, as spreadsheets
-    do. people: ids a manager may be; empty: not checked. Raises: ConfigError with every problem found, by
-    `file:line` and column.
+    The first line names the columns (`COLUMNS`, in any order, all but `OPTIONAL` ones); comma or semicolon separates;
+    lists inside a cell are separated by `;`, so such a cell is quoted in a file separated by semicolons, as
+    spreadsheets do. people: ids a manager may be; empty: not checked. check: tells what else is wrong in an account.
+    Raises: ConfigError with every problem found, by `file:line` and column.
     """
     problems: list[Problem] = []
 
@@ -78,6 +88,8 @@ def read_accounts(path: Path, *, people: frozenset[str]) -> tuple[Account, ...]:
     for row in rows:
         account = _account(row, people)
         accounts.append(account)
+        for column, what in check(account):
+            row.wrong(column, what)
         if account.account_id in ids:
             row.wrong("account_id", f"'{account.account_id}' stands in line {ids[account.account_id]} already")
         elif account.account_id != "":
@@ -137,7 +149,7 @@ def _rows(text: str, name: str, problem: Callable[[int, str, str], None]) -> Ite
             problem(line, "", f"has {len(cells)} cells for {width} columns; quote a cell that holds a comma")
         else:
             cells += [""] * (len(columns) - len(cells))
-            yield _Row(line, dict(zip(columns, cells, strict=False)), problem)
+            yield _Row(line, dict.fromkeys(OPTIONAL, "") | dict(zip(columns, cells, strict=False)), problem)
     if len(columns) == 0:
         raise ConfigError((Problem(name, f"is empty; its first line names the columns: {','.join(COLUMNS)}"),))
 
@@ -155,7 +167,7 @@ def _columns(cells: list[str], where: str) -> list[str]:
     problems += [
         Problem(where, f"column '{name}' is missing; add it, its cells may be empty")
         for name in COLUMNS
-        if name not in names
+        if name not in names and name not in OPTIONAL
     ]
     if problems:
         raise ConfigError(tuple(problems))
@@ -195,6 +207,8 @@ def _account(row: _Row, people: frozenset[str]) -> Account:
         contracts=tuple(_contracts(row)),
         timezone=zone,
         language=language,
+        hours=row.cells["hours"],
+        country=row.cells["country"],
     )
 
 

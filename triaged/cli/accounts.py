@@ -22,9 +22,10 @@ def accounts_import(
 ) -> None:
     """Take accounts from a CSV file, all or none; accounts that are not in it stay as they are."""
     from triaged.accounts.read_csv import read_accounts
+    from triaged.playbook import client_problems
 
     loaded = config_of(config)
-    read = read_accounts(file, people=loaded.people)
+    read = read_accounts(file, people=loaded.people, check=client_problems)
     with writing(loaded) as rows, reader_of(loaded) as reader:
         before = {account.account_id: account for account in reader.accounts()}
         put_accounts(rows, read)

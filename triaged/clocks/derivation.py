@@ -146,7 +146,7 @@ def _passed(at: datetime, days: Sequence[date], hours: Hours) -> Iterator[Step]:
 def _runs(days: Sequence[date], hours: Hours) -> list[list[date]]:
     runs: list[list[date]] = [[day] for day in days[:1]]
     for before, day in pairwise(days):
-        together = day - before == timedelta(days=1) and not {before, day} & hours.holidays
+        together = day - before == timedelta(days=1) and not (hours.is_holiday(before) or hours.is_holiday(day))
         if together:
             runs[-1].append(day)
         else:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
+from triaged.clocks.holidays import country_problem, is_holiday
 from triaged.errors import ConfigError, Problem
 from triaged.model import Interval
 from triaged.tomlfile import did_you_mean
@@ -27,6 +28,7 @@ _UNITS = {
     "d": _MINUTES_A_DAY, "day": _MINUTES_A_DAY, "days": _MINUTES_A_DAY,
     "w": 7 * _MINUTES_A_DAY, "week": 7 * _MINUTES_A_DAY, "weeks": 7 * _MINUTES_A_DAY,
 }  # fmt: skip
+_DAYS_OF_LINE = re.compile(r"([^\W\d_]+(?:\s*[-–]\s*[^\W\d_]+)?)")
 _TIMES = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*[-–]\s*([0-9]{1,2}):([0-9]{2})")
 
 
@@ -35,16 +37,22 @@ class Hours:
     """When somebody works. timezone: IANA name.
 
     spans: seven tuples, Monday first, of (opens, closes) on the wall clock, in order, not overlapping; an empty
-    one is a day off; closing at 00:00 is the end of the day. holidays: dates on which nothing is open.
+    one is a day off; closing at 00:00 is the end of the day. holidays: dates on which nothing is open; country: on
+    whose public holidays nothing is either, `""` for none (see `public_holidays`).
     """
 
     timezone: str
     spans: tuple[tuple[tuple[time, time], ...], ...]
     holidays: frozenset[date] = frozenset()
+    country: str = ""
+
+    def is_holiday(self, day: date) -> bool:
+        """Whether nothing is open for the day's sake, whatever day of the week it is."""
+        return is_holiday(day, own=self.holidays, country=self.country)
 
     def works_on(self, day: date) -> bool:
         """Whether the day is a working day."""
-        return day not in self.holidays and len(self.spans[day.weekday()]) > 0
+        return len(self.spans[day.weekday()]) > 0 and not self.is_holiday(day)
 
     def open_intervals(self, start: datetime, end: datetime) -> tuple[Interval, ...]:
         """`open_intervals(start, end, self)`, for rooms that may not import this one."""
@@ -81,11 +89,17 @@ def parse_span(text: str) -> Span:
 
 
 def parse_hours(
-    text_by_day: Mapping[str, str], *, timezone: str, holidays: Iterable[date] = (), where: str = "hours"
+    text_by_day: Mapping[str, str],
+    *,
+    timezone: str,
+    holidays: Iterable[date] = (),
+    country: str = "",
+    where: str = "hours",
 ) -> Hours:
     """Read `{"mon-fri": "09:00-12:30 13:30-17:30", "sat": ""}`; days that are not named are days off.
 
-    `24:00` is the end of the day. where: what the keys are called in messages. Raises: ConfigError, every problem.
+    `24:00` is the end of the day. country: as `Hours` has it. where: what the keys are called in messages.
+    Raises: ConfigError, every problem.
     """
     problems: list[Problem] = []
     if timezone not in available_timezones():
@@ -93,6 +107,8 @@ def parse_hours(
         problems.append(
             Problem(f"{where}.timezone", f"'{timezone}' is no time zone; write such as 'Europe/Berlin'{near}")
         )
+    if (wrong := country_problem(country)) != "":
+        problems.append(Problem(f"{where}.country", wrong))
     by_day: dict[int, tuple[tuple[time, time], ...]] = {}
     for key, text in text_by_day.items():
         days = _parse_days(key)
@@ -112,7 +128,28 @@ def parse_hours(
         problems.append(Problem(where, 'are never open; write such as mon-fri = "09:00-17:30"'))
     if problems:
         raise ConfigError(tuple(problems))
-    return Hours(timezone, tuple(by_day.get(day, ()) for day in range(7)), frozenset(holidays))
+    return Hours(timezone, tuple(by_day.get(day, ()) for day in range(7)), frozenset(holidays), country)
+
+
+def parse_week(text: str, *, timezone: str, country: str = "") -> Hours:
+    """Read hours in one line, such as `mon-thu 09:00-17:00, fri 09:00-13:00`; else as `parse_hours`.
+
+    Raises: ValueError, a sentence.
+    """
+    before, *named = _DAYS_OF_LINE.split(text.replace(";", ","))
+    by_day: dict[str, str] = {}
+    for key, spans in zip(named[::2], named[1::2], strict=True):
+        key = re.sub(r"\s*[-–]\s*", "-", key)
+        by_day[key] = f"{by_day.get(key, '')} {spans.strip(' ,')}".strip()
+    example = "write such as 'mon-thu 09:00-17:00, fri 09:00-13:00'"
+    if before.strip() != "" or len(by_day) == 0:
+        raise ValueError(f"'{text}' does not begin with a day; {example}")
+    try:
+        return parse_hours(by_day, timezone=timezone, country=country)
+    except ConfigError as error:
+        first = error.problems[0]
+        told = f"{first.where.removeprefix('hours.')}: {first.what.partition(';')[0]}"
+        raise ValueError(f"'{text}' are no working hours ({told}); {example}") from None
 
 
 def _parse_days(key: str) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from triaged.log.people import put_accounts
 from triaged.log.read import Reader
 from triaged.log.rows import LogRow
 from triaged.log.store import Log
+from triaged.playbook import client_problems
 from triaged.settings import Config
 from triaged.wire import log_path, parts_of
 from triaged.worker.service import Service
@@ -86,7 +87,7 @@ def lay_out(folder: Path, now: datetime) -> Config:
     config = load_config(settings)
     log = Log(log_path(config))
     with log.transaction():
-        put_accounts(log, read_accounts(folder / "accounts.csv", people=config.people))
+        put_accounts(log, read_accounts(folder / "accounts.csv", people=config.people, check=client_problems))
         for mailbox in config.mailbox:
             enable(log, mailbox.name, cut_off=now - timedelta(days=1), who="demo", now=now)
     log.close()

@@ -109,7 +109,7 @@ def put_accounts(log: Log, accounts: Iterable[Account]) -> None:
     for account in accounts:
         for table in ("alias", "contact", "contract"):
             log.db.execute(f"DELETE FROM {table} WHERE account_id = ?", (account.account_id,))  # noqa: S608
-        columns = ("account_id", "name", "manager", "tier", "timezone", "language")
+        columns = ("account_id", "name", "manager", "tier", "timezone", "language", "hours", "country")
         fields = {name: getattr(account, name) for name in columns}
         log.db.table("account").upsert(fields, pk="account_id")
         for alias in (*account.domains, *account.addresses):

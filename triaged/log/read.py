@@ -166,8 +166,12 @@ class Reader:
                 ),
                 timezone=row[4],
                 language=row[5],
+                hours=row[6],
+                country=row[7],
             )
-            for row in self.select("SELECT account_id, name, manager, tier, timezone, language FROM account ORDER BY 1")
+            for row in self.select(
+                "SELECT account_id, name, manager, tier, timezone, language, hours, country FROM account ORDER BY 1"
+            )
         )
 
     def _by_account(self, sql: str) -> dict[str, list[tuple[Any, ...]]]:

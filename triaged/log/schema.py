@@ -404,6 +404,21 @@ def m008_undo(db: Database) -> None:
         db.execute(statement)
 
 
+_CLIENT_HOURS = """
+ALTER TABLE account ADD COLUMN hours TEXT NOT NULL DEFAULT '';
+                                          -- when the client works, on their own clock: sun-thu 08:00-16:00; '' unknown
+ALTER TABLE account ADD COLUMN country TEXT NOT NULL DEFAULT '';
+                                          -- whose public holidays they keep: DE, DE-BE; '' unknown
+"""
+
+
+@migrations()
+def m009_client_hours(db: Database) -> None:
+    """When clients work."""
+    for statement in _statements(_CLIENT_HOURS):
+        db.execute(statement)
+
+
 def newest() -> str:
     """The name of the last migration."""
     return list(migrations.pending(Database(memory=True)))[-1].name

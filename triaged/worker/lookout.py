@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from triaged.clocks.holidays import is_holiday
 from triaged.log.keep import clear_ripe
 from triaged.log.read import Reader
 from triaged.log.store import Log
@@ -104,7 +105,7 @@ def watchfulness_of(config: Config) -> Watchfulness:
         mailboxes=tuple(mailbox.name for mailbox in config.mailbox),
         canary_within=timedelta(minutes=config.canary.within_min) if config.canary.every_min > 0 else None,
         quiet_h=config.alerts.quiet_h,
-        holidays=frozenset(config.hours.holidays),
+        is_holiday=partial(is_holiday, own=frozenset(config.hours.holidays), country=config.hours.country),
     )
 
 

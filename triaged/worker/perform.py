@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from triaged.calls.invitations import event, slot_of
-from triaged.calls.slots import free_slot
+from triaged.calls.slots import free_slots
 from triaged.clocks.hours import Hours
 from triaged.decision import (
     WHEN,
@@ -27,7 +27,7 @@ from triaged.errors import Gone, Permanent, Transient, Uncertain
 from triaged.mail.compose import compose
 from triaged.mail.strict import faults
 from triaged.model import Address, Interval
-from triaged.playbook import local_words
+from triaged.playbook import client_week, local_words
 from triaged.ports import Calendar, Crossing, Mailbox, Mailer
 
 
@@ -152,20 +152,19 @@ class CalendarLane:
 
     def _free(self, effect: BookCall, now: datetime) -> Interval:
         earliest = max(effect.earliest, now)
-        slot = free_slot(
+        slots = free_slots(
             busy=self._calendar.busy(earliest, effect.latest) if earliest < effect.latest else (),
             hours=self._hours,
-            earliest=earliest,
-            latest=effect.latest,
+            windows=(Interval(earliest, effect.latest),),
             minutes=effect.minutes,
-            client_timezone=effect.client_timezone,
+            client=client_week(effect.client_timezone),
             step_min=self._step_min,
             buffer_min=self._buffer_min,
         )
-        if slot is None:
+        if len(slots) == 0:
             until = local_words(effect.latest, self._hours.timezone, "en")
             raise Permanent(f"{self._organizer.display_name} has no free {effect.minutes} minutes until {until}")
-        return slot
+        return slots[0]
 
     def _ics(self, effect: BookCall, slot: Interval, now: datetime, *, invite: bool) -> bytes:
         return event(

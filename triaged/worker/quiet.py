@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -34,13 +34,13 @@ class Habit:
     enough: bool
 
 
-def habit(busy: Sequence[int], *, until: datetime, zone: str, holidays: Collection[date]) -> Habit:
+def habit(busy: Sequence[int], *, until: datetime, zone: str, is_holiday: Callable[[date], bool]) -> Habit:
     """What is usual. busy: hours with mail, counted from 1970 in UTC, in order; until: the last mail."""
     if len(busy) == 0:
         return Habit({}, enough=False)
     seen, empty, taken = Counter[Slot](), Counter[Slot](), frozenset(busy)
     for hour in range(busy[0], _hour(until)):
-        slot = _slot(hour, zone, holidays)
+        slot = _slot(hour, zone, is_holiday)
         if slot is not None:
             seen[slot] += 1
             empty[slot] += hour not in taken
@@ -50,11 +50,11 @@ def habit(busy: Sequence[int], *, until: datetime, zone: str, holidays: Collecti
     return Habit(silent, enough=until - datetime.fromtimestamp(busy[0] * 3600, UTC) >= ENOUGH)
 
 
-def is_unusual(past: Habit, *, last: datetime, now: datetime, zone: str, holidays: Collection[date]) -> bool:
+def is_unusual(past: Habit, *, last: datetime, now: datetime, zone: str, is_holiday: Callable[[date], bool]) -> bool:
     """Whether so long a silence hardly ever happens here."""
     chance = 0.0
     for hour in range(_hour(last) + 1, _hour(now)):
-        slot = _slot(hour, zone, holidays)
+        slot = _slot(hour, zone, is_holiday)
         chance += past.silent.get(slot, 0.0) if slot is not None else 0.0
         if chance < UNUSUAL:
             return True
@@ -65,7 +65,7 @@ def _hour(moment: datetime) -> int:
     return int(moment.timestamp()) // 3600
 
 
-def _slot(hour: int, zone: str, holidays: Collection[date]) -> Slot | None:
+def _slot(hour: int, zone: str, is_holiday: Callable[[date], bool]) -> Slot | None:
     """None on a holiday, which is like no other day."""
     local = datetime.fromtimestamp(hour * 3600, ZoneInfo(zone))
-    return None if local.date() in holidays else (local.weekday(), local.hour)
+    return None if is_holiday(local.date()) else (local.weekday(), local.hour)

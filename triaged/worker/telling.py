@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -54,7 +54,7 @@ class Watchfulness:
     """What alarms depend on beside the facts. again: an alarm that comes and goes is told no more often than this.
 
     canary_within: None when no canary is sent. quiet_h: hours without mail that are too long while a mailbox has
-    less than two weeks of past; 0: none are. holidays: of the desk.
+    less than two weeks of past; 0: none are. is_holiday: of the desk.
     """
 
     thresholds: Thresholds
@@ -62,7 +62,7 @@ class Watchfulness:
     mailboxes: tuple[str, ...]
     canary_within: timedelta | None
     quiet_h: float
-    holidays: Collection[date]
+    is_holiday: Callable[[date], bool]
 
 
 class Certificates:
@@ -175,10 +175,12 @@ class Alarms:
             learnt, past = self._habits.get(mailbox, (now - HABIT_FOR, Habit({}, enough=False)))
             if not now - HABIT_FOR < learnt <= now:
                 busy = busy_hours(reader, mailbox, since=last - PAST)
-                past = habit(busy, until=last, zone=watched.thresholds.zone, holidays=watched.holidays)
+                past = habit(busy, until=last, zone=watched.thresholds.zone, is_holiday=watched.is_holiday)
                 self._habits[mailbox] = (now, past)
             if past.enough:
-                unusual = is_unusual(past, last=last, now=now, zone=watched.thresholds.zone, holidays=watched.holidays)
+                unusual = is_unusual(
+                    past, last=last, now=now, zone=watched.thresholds.zone, is_holiday=watched.is_holiday
+                )
             else:
                 unusual = watched.quiet_h > 0 and now - last > timedelta(hours=watched.quiet_h)
             if unusual:
