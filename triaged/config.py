@@ -94,6 +94,9 @@ def sign_ins(config: Config) -> Iterator[tuple[Place, Remote]]:
     for number, person in enumerate(config.person):
         if isinstance(person.calendar, Remote):
             yield ("person", number, "calendar"), person.calendar
+        for other, calendar in enumerate(person.also_busy):
+            if isinstance(calendar, Remote):
+                yield ("person", number, "also_busy", other), calendar
 
 
 def _doubled(config: Config, file: TomlFile) -> Iterator[Problem]:
@@ -283,6 +286,7 @@ def _place(values: dict[str, Any], loc: tuple[int | str, ...]) -> Place:
 
 def _known_keys(file: TomlFile, place: Place) -> list[str]:
     """The keys that could have been meant at this place."""
+    calendars: list[type[BaseModel]] = [VdirTable, CaldavTable, EwsCalendarTable, GraphCalendarTable]
     tables: dict[str, list[type[BaseModel]]] = {
         "": [Config],
         "firm": [Firm],
@@ -298,7 +302,8 @@ def _known_keys(file: TomlFile, place: Place) -> list[str]:
         "mailbox": [MaildirTable, ImapTable, EwsTable, GraphTable],
         "outgoing": [MaildirOutgoing, SmtpOutgoing, EwsOutgoing, GraphOutgoing],
         "person": [Person],
-        "calendar": [VdirTable, CaldavTable, EwsCalendarTable, GraphCalendarTable],
+        "calendar": calendars,
+        "also_busy": calendars,
         "alerts": [Alerts],
         "health": [Health],
         "canary": [CanaryTable],

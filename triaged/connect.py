@@ -9,7 +9,7 @@ from datetime import timedelta
 from triaged.errors import Problem, TriagedError
 from triaged.ports import Calendar, Mailbox, Mailer
 from triaged.settings import Config
-from triaged.wire import calendar_of, mailbox_of, mailer_of
+from triaged.wire import calendars_of, mailbox_of, mailer_of
 from triaged.worker.service import utc_now
 
 AHEAD = timedelta(days=7)
@@ -42,11 +42,12 @@ def tried(config: Config) -> Iterator[Tried]:
         yield _tried(f"mailbox {mailbox.name}", mailbox.kind, _mailbox(mailbox_of(config, mailbox.name)))
     yield _tried("outgoing", config.outgoing.kind, _mailer(mailer_of(config)))
     for person in config.person:
-        if person.calendar is not None:
-            timezone = (person.hours.timezone if person.hours is not None else "") or config.hours.timezone
-            made = calendar_of(config, person, timezone=timezone)
-            assert made is not None
-            yield _tried(f"calendar of {person.id}", person.calendar.kind, _calendar(made))
+        timezone = (person.hours.timezone if person.hours is not None else "") or config.hours.timezone
+        own, others = calendars_of(config, person, timezone=timezone)
+        if person.calendar is not None and own is not None:
+            yield _tried(f"calendar of {person.id}", person.calendar.kind, _calendar(own))
+        for number, (table, other) in enumerate(zip(person.also_busy, others, strict=True), start=1):
+            yield _tried(f"also_busy {number} of {person.id}", table.kind, _calendar(other))
 
 
 def unreachable(config: Config) -> Iterator[Problem]:

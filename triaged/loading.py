@@ -178,7 +178,8 @@ def settings_problems(config: Config) -> Iterator[Problem]:
     """Spans, hours and policies that cannot be read, each named by its key."""
     for key in ("urgent", "high", "normal", "low"):
         yield from _trial(f"due.{key}", partial(parse_span, getattr(config.due, key)))
-    yield from _trial("calls.notice", partial(parse_span, config.calls.notice))
+    for key in ("notice", "hold"):
+        yield from _trial(f"calls.{key}", partial(parse_span, getattr(config.calls, key)))
     yield from _trial("acknowledge.send", partial(parse_send, config.acknowledge.send))
     yield from _trial("hours", partial(hours_of, config, config.hours, where="hours"))
     for person in config.person:
@@ -202,8 +203,8 @@ def hours_of(config: Config, table: HoursTable, *, where: str) -> Hours:
         table.days,
         timezone=table.timezone or config.hours.timezone,
         holidays=table.holidays or config.hours.holidays,
-        where=where,
         country=table.country or config.hours.country,
+        where=where,
     )
 
 
@@ -216,6 +217,7 @@ def people_of(config: Config) -> dict[str, Colleague]:
             language=person.language,
             hours=hours_of(config, person.hours or config.hours, where=f"person {person.id}: hours"),
             has_calendar=person.calendar is not None,
+            location=person.location or config.calls.location,
         )
         for person in config.person
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from triaged.playbook import day_words, local_words
+from triaged.playbook import day_words, local_words, location_words
 
 Value = str | int | list[str]
 
@@ -176,7 +176,7 @@ def sample(name: str, *, language: str, ours: Ours, now: datetime) -> dict[str, 
                 "organizer": ours.colleague,
                 "when": local_words(due, ours.timezone, language),
                 "minutes": 30,
-                "location": ours.location or "+49 40 123456",
+                "location": _location(ours),
                 "summary": f"{ours.team} and {client.account}: {client.subject}",
             }
     return common | {
@@ -185,6 +185,10 @@ def sample(name: str, *, language: str, ours: Ours, now: datetime) -> dict[str, 
         "due": day_words(due, ours.timezone, language),
         "desk": ours.desk,
     }
+
+
+def _location(ours: Ours) -> str:
+    return location_words(ours.location or "+49 40 123456", reference=REFERENCE, organizer=ours.colleague)
 
 
 def _escalation(client: Client, *, language: str, ours: Ours, now: datetime) -> dict[str, Value]:

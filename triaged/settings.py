@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from triaged.servers import LOOPBACK, AnyCalendar, AnyMailbox, AnyOutgoing, Table, must_be_address, secret_text
 from triaged.signins import GoogleSignIn, MicrosoftSignIn
@@ -111,21 +112,42 @@ class HoursTable(BaseModel):
 
     timezone: str = ""
     holidays: list[date] = Field(default_factory=list)
-
     country: str = ""
+
     @property
     def days(self) -> dict[str, str]:
         """The day keys with their spans in words."""
         return {key: str(value) for key, value in (self.model_extra or {}).items()}
 
 
-class Calls(Table):
-    """How calls are laid."""
+LOCATION_NAMES = ("reference", "organizer")
+"""What may stand in braces in a location."""
 
+
+def _must_be_location(value: str) -> str:
+    """The same text. Raises: ValueError when braces hold another name."""
+    for name in re.findall(r"\{(.*?)\}", value):
+        if name not in LOCATION_NAMES:
+            there = " or ".join(f"{{{each}}}" for each in LOCATION_NAMES)
+            raise ValueError(f"nothing is known as {{{name}}}; write {there}")
+    return value
+
+
+Location = Annotated[str, AfterValidator(_must_be_location)]
+"""Where a call is, for the client: a number, a room, a link; `{reference}` and `{organizer}` are filled in."""
+
+
+class Calls(Table):
+    """How calls are laid. way: what a rule's call does that does not say. hold: how long offered slots stay free."""
+
+    way: Literal["book", "offer"] = "book"
+    offers: int = Field(default=3, ge=1, le=5)
+    hold: str = "2 business days"
+    per_day: int = Field(default=6, ge=0)
     step_min: int = Field(default=30, ge=5, le=120)
     buffer_min: int = Field(default=0, ge=0, le=120)
     notice: str = "2 business hours"
-    location: str = ""
+    location: Location = ""
 
 
 class Alerts(Table):
@@ -195,19 +217,27 @@ class CanaryTable(Table):
 
 
 class Person(Table):
-    """One of us: an account manager or coordinator."""
+    """One of us: an account manager or coordinator. also_busy: calendars that are only read: busy there is busy too."""
 
     id: str = Field(pattern="^[a-z0-9_.-]+$")
     name: str = Field(min_length=1)
     email: str
     language: str = Field(default="", pattern="^([a-z]{2})?$")
+    location: Location = ""
     calendar: AnyCalendar | None = None
+    also_busy: list[AnyCalendar] = Field(default_factory=list)
     hours: HoursTable | None = None
 
     @field_validator("email")
     @classmethod
     def _is_address(cls, value: str) -> str:
         return must_be_address(value)
+
+    @model_validator(mode="after")
+    def _has_calendar(self) -> Person:
+        if len(self.also_busy) > 0 and self.calendar is None:
+            raise ValueError("also_busy needs a calendar beside it: the one that calls are booked in")
+        return self
 
 
 class Config(Table):

@@ -115,6 +115,7 @@ def uses_of(config: Config, name: str) -> tuple[Use, ...]:
         *((f"mailbox {mailbox.name}", mailbox) for mailbox in config.mailbox),
         ("outgoing", config.outgoing),
         *((f"calendar of {person.id}", person.calendar) for person in config.person),
+        *((f"another calendar of {person.id}", other) for person in config.person for other in person.also_busy),
     ]
     return tuple(
         Use(where, _resource_of(table), table.user if isinstance(table, SignIn) else "")

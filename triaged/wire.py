@@ -30,6 +30,7 @@ from triaged.log import rights
 from triaged.log.limits import Caps
 from triaged.ports import Calendar, Mailbox, Mailer
 from triaged.servers import (
+    AnyCalendar,
     CaldavTable,
     EwsCalendarTable,
     EwsOutgoing,
@@ -193,12 +194,15 @@ def _smtp_mailer(config: Config, outgoing: SmtpOutgoing, *, keep_sent: bool) -> 
     return SmtpMailer(settings, sent=sent)
 
 
-def calendar_of(config: Config, person: Person, *, timezone: str) -> Calendar | None:
-    """A person's calendar, None when they have none here."""
-    table = person.calendar
+def calendars_of(config: Config, person: Person, *, timezone: str) -> tuple[Calendar | None, tuple[Calendar, ...]]:
+    """The calendar that a person's calls are booked in, None when they have none here; and the others that say when
+    they are busy. timezone: of what stands in them without one."""
+    made = partial(_calendar, config, person, timezone=timezone)
+    return made(person.calendar) if person.calendar is not None else None, tuple(map(made, person.also_busy))
+
+
+def _calendar(config: Config, person: Person, table: AnyCalendar, *, timezone: str) -> Calendar:
     match table:
-        case None:
-            return None
         case VdirTable():
             return VdirCalendar(config.path(table.path), timezone)
         case CaldavTable():
@@ -334,7 +338,7 @@ def _lanes(config: Config) -> Iterator[tuple[str, LaneService]]:
     for mailbox in config.mailbox:
         yield f"mailbox:{mailbox.name}", FilingLane(mailbox_of(config, mailbox.name))
     for colleague, person in zip(people_of(config).values(), config.person, strict=True):
-        calendar = calendar_of(config, person, timezone=colleague.hours.timezone)
+        calendar, _ = calendars_of(config, person, timezone=colleague.hours.timezone)
         if calendar is not None:
             yield (
                 f"calendar:{person.id}",

@@ -48,8 +48,10 @@ def login(name: NameArgument, config: ConfigOption = None, as_json: JsonOption =
 def _sign_in_of(config: Config, name: str) -> MicrosoftSignIn | GoogleSignIn:
     """The sign-in that is meant. Raises: typer.BadParameter (exit code 2)."""
     known = {sign_in.name: sign_in for sign_in in config.sign_in}
-    tables = {person.id: person.calendar for person in config.person} | {each.name: each for each in config.mailbox}
-    users = {user: table.sign_in if isinstance(table, Remote) else "" for user, table in tables.items()}
+    tables = {person.id: (person.calendar, *person.also_busy) for person in config.person}
+    used = {user: [each.sign_in for each in those if isinstance(each, Remote)] for user, those in tables.items()}
+    used |= {each.name: [each.sign_in] if isinstance(each, Remote) else [] for each in config.mailbox}
+    users = {user: next(filter(None, names), "") for user, names in used.items()}
     found = known.get(name) or known.get(users.get(name, ""))
     if found is None and name in users:
         raise typer.BadParameter(f"{name} uses no [[sign_in]]: there is nothing to sign in to")
