@@ -29,7 +29,9 @@ EXPLAIN_NAMES = TRY_NAMES | set(
     "reference decided due tags account_evidence account_rivals identity model rule_set fields trace "
     "reproduced problem differences thresholds due_steps no_due why_not".split()
 )
-ACCOUNT_NAMES = set("account_id name domains addresses contacts manager tier contracts timezone language".split())
+ACCOUNT_NAMES = set(
+    "account_id name domains addresses contacts manager tier contracts timezone language hours country".split()
+)
 STATUS_NAMES = set(
     "running disk_full learning "
     "troubled parts breaker alerts mailboxes mails last_24_h further_copies unsure quarantined effects "
