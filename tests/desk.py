@@ -10,7 +10,7 @@ from triaged.accounts.match import directory
 from triaged.classify.model import judge
 from triaged.config import load_config
 from triaged.decide import decide, whose
-from triaged.decision import Decision, Effect
+from triaged.decision import Decision, Effect, StandingCall
 from triaged.log.mailboxes import enable
 from triaged.log.store import Log
 from triaged.mail.parse import parse
@@ -98,6 +98,7 @@ def decided(
     trend: Trend | None = None,
     listed: str = "",
     open_items: int = 0,
+    call: StandingCall | None = None,
 ) -> tuple[Message, Decision]:
     """Parse and decide, as the worker does."""
     given = raw(octets)
@@ -107,7 +108,14 @@ def decided(
         locator=given.locator,
         playbook=playbook,
         background=background(
-            playbook, message, accounts=accounts, thread=thread, trend=trend, listed=listed, open_items=open_items
+            playbook,
+            message,
+            accounts=accounts,
+            thread=thread,
+            trend=trend,
+            listed=listed,
+            open_items=open_items,
+            call=call,
         ),
         now=now,
     )
@@ -123,11 +131,12 @@ def background(
     trend: Trend | None = None,
     listed: str = "",
     open_items: int = 0,
+    call: StandingCall | None = None,
 ) -> Background:
     """What is known of a mail where there is no log."""
     matched, account = whose(message, playbook=playbook, directory=directory(accounts), thread_accounts=thread)
     judged = judge(playbook.model, [message.judged])[0]
-    return Background(matched, account, judged, trend, open_items, listed)
+    return Background(matched, account, judged, trend, open_items, listed, call)
 
 
 def effects_of(decision: Decision, kind: type[Effect]) -> list[tuple[Effect, str]]:

@@ -14,15 +14,18 @@ from triaged.classify.language import language as language_of
 from triaged.classify.model import Judged
 from triaged.classify.verdict import verdict as weigh
 from triaged.clocks.hours import Hours, add, parse_span
-from triaged.decision import Acknowledge, Call, Decision, RuleTrace, SendAck
+from triaged.decision import Acknowledge, Answer, Decision, RuleTrace, SendAck
 from triaged.model import Account, AccountMatch, Locator, Message, Verdict
-from triaged.plan import ACCOUNT_MANAGER, FIXED_TEXT, acknowledgement, colleague, effects, person_of, questions
+from triaged.plan import FIXED_TEXT, acknowledgement, effects, person_of, questions
 from triaged.playbook import Background, Case, Playbook, Sought, reference
 from triaged.risk import assess
 from triaged.rules.facts import Facts, Hits, Wall
 from triaged.rules.grammar import Key, SendPolicy
 from triaged.rules.match import handle, signals, suggest
+from triaged.wishes import answer_of, wanted
 
+SETTLED = ("accepts", "tentative", "chooses", "moves", "cancels")
+"""Answers to a call after which nobody owes the client another one."""
 LEAST_WORDS = 12
 """Words of a mail with attachments below which it is taken to say only "see attached"."""
 
@@ -41,8 +44,9 @@ def decide(
     full: the trace has every rule and every condition, for "why not"; nothing else differs.
     """
     case, suggested = _case(message, locator=locator, playbook=playbook, background=background, now=now, full=full)
-    acknowledge, policy = _acknowledge(case)
-    call, call_problem = _call(case, policy)
+    answer = answer_of(case)
+    acknowledge, policy = _acknowledge(case, answer)
+    call, call_problem = wanted(case) if policy is not None and answer is None else (None, "")
     return Decision(
         message_key=message.key,
         reference=case.reference,
@@ -53,7 +57,7 @@ def decide(
         call=call,
         priority=case.handling.priority,
         tags=case.handling.tags,
-        due=case.due,
+        due=case.due if answer is None or answer.says not in SETTLED else None,
         fields=case.handling.fields,
         rules=(*suggested, *case.handling.rules),
         effects=effects(
@@ -61,11 +65,13 @@ def decide(
             acknowledge=acknowledge,
             policy=policy,
             call=call,
-            questions=tuple(questions(case, call_problem=call_problem)),
+            answer=answer,
+            questions=tuple(questions(case, call=call, call_problem=call_problem, answer=answer)),
         ),
         risk=case.risk,
         assigned=person_of(case, case.handling.assign),
         settings_id=playbook.settings_id,
+        answer=answer,
     )
 
 
@@ -87,7 +93,7 @@ def answer(
     case, _ = _case(message, locator=locator, playbook=playbook, background=background, now=now)
     if template != "":
         case = dataclasses.replace(case, handling=dataclasses.replace(case.handling, acknowledge=template))
-    acknowledge, _ = _acknowledge(case)
+    acknowledge, _ = _acknowledge(case, answer_of(case))
     if acknowledge.template is None:
         return acknowledge, None
     return acknowledge, acknowledgement(case, acknowledge, language=language)
@@ -191,7 +197,7 @@ def _due(case: Case) -> datetime | None:
     return add(case.message.received, span, case.playbook.hours)
 
 
-def _acknowledge(case: Case) -> tuple[Acknowledge, SendPolicy | None]:
+def _acknowledge(case: Case, answer: Answer | None) -> tuple[Acknowledge, SendPolicy | None]:
     """Whether the mail is answered, and how what goes to the client leaves (None: nothing may)."""
     template = case.handling.acknowledge
     if (refusal := _refusal(case)) is not None:
@@ -207,6 +213,8 @@ def _acknowledge(case: Case) -> tuple[Acknowledge, SendPolicy | None]:
             "hold": f"Leaves after {policy.hold_s // 60} minutes unless a person stops it",
             "auto": "Leaves at once",
         }[policy.mode]
+    if answer is not None and answer.says != "asks":
+        return Acknowledge(False, None, f"It answers what we wrote of a call: {answer.words}"), policy
     if template is None:
         return Acknowledge(False, None, "No rule asks for an acknowledgement"), policy
     if not case.is_authenticated:
@@ -255,23 +263,3 @@ def _refusal(case: Case) -> str | None:
     if age_h > limit_h:
         return f"It is {age_h:.0f} hours old; only mail up to {limit_h:.0f} hours old is answered by machine"
     return None
-
-
-def _call(case: Case, policy: SendPolicy | None) -> tuple[Call | None, str]:
-    """The call to book, or why there is none although a rule wants one (`""` when none does or none may)."""
-    wish = case.handling.call
-    if wish is None or policy is None:
-        return None, ""
-    if case.account is None:
-        return None, "A call is wanted, but the account is not known."
-    organizer = colleague(case, wish.with_)
-    if organizer is None:
-        who = (
-            "the account has no manager we know" if wish.with_ == ACCOUNT_MANAGER else f"nobody is called {wish.with_}"
-        )
-        return None, f"A call is wanted, but {who}."
-    if not organizer.has_calendar:
-        return None, f"A call is wanted, but {organizer.address.display_name} has no calendar in the configuration."
-    earliest = add(case.now, case.playbook.notice, organizer.hours)
-    latest = add(earliest, parse_span(wish.within), organizer.hours)
-    return Call(organizer.person, wish.minutes, earliest, latest), ""

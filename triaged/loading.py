@@ -23,6 +23,7 @@ from triaged.model import Address
 from triaged.playbook import Colleague, Playbook, Role, sought_of
 from triaged.rules.grammar import RuleSet, parse_send
 from triaged.rules.load import parse_rules
+from triaged.scheduling import Letterhead
 from triaged.settings import Config, HoursTable, Keep
 from triaged.shelf import model_of
 from triaged.tomlfile import did_you_mean
@@ -131,8 +132,10 @@ def assembled(
         team=config.firm.team,
         language=config.firm.language,
         envelope_sender=config.outgoing.envelope_sender,
-        call_location=config.calls.location,
         secret=b"" if dry else secret_of(config),
+        call_way=config.calls.way,
+        offers=config.calls.offers,
+        hold=parse_span(config.calls.hold),
         sure=config.classify.sure,
         answer=config.classify.answer,
         model_problem=problem,
@@ -230,6 +233,18 @@ def border_of(config: Config) -> Border:
         own_addresses=frozenset(plain_address(address) for address in own),
         message_id_domain=config.outgoing.message_id_domain,
         authserv_ids=tuple(config.firm.authserv_ids),
+    )
+
+
+def letterhead_of(config: Config) -> Letterhead:
+    """What mails about calls need, without the model. Raises: ConfigError."""
+    return Letterhead(
+        rules_and_templates(config)[1],
+        config.firm.team,
+        config.firm.language,
+        secret_of(config),
+        config.outgoing.message_id_domain,
+        {person.id: person.name for person in config.person},
     )
 
 

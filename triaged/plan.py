@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import hmac
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 from triaged.decision import (
     WHEN,
     Acknowledge,
+    Answer,
     AskPerson,
-    BookCall,
     Call,
+    Draft,
     Effect,
-    EffectState,
     FileMessage,
     MarkMessage,
     Notify,
-    Outgoing,
+    Offer,
     Planned,
     SendAck,
 )
 from triaged.errors import Permanent
-from triaged.mail.addresses import person_domain, person_key
 from triaged.mail.compose import compose
 from triaged.mail.parse import ONLY_HEAD
 from triaged.mail.render import Rendered, language_of_mail, render
@@ -34,33 +29,45 @@ from triaged.model import FROM_VERDICT, Address, Message, Risk, Verdict
 from triaged.playbook import Case, Colleague, day_words, local_words
 from triaged.risk import change, evidence_words
 from triaged.rules.grammar import SendPolicy
+from triaged.scheduling import answering, booking, client_of, leaves, offering
+from triaged.wishes import ACCOUNT_MANAGER, colleague, question_of
 
 FIXED_TEXT = "received"
 """The template that whoever is not authenticated gets, with nothing in it about anybody (S28)."""
 SHOWN_TEXT_CHARACTERS = 2_000
 """Characters of a client's mail that an escalation shows."""
-ACCOUNT_MANAGER = "account manager"
-"""The role that rules name; every other name is a person's id or `coordinator`."""
 
 
 def effects(
-    case: Case, *, acknowledge: Acknowledge, policy: SendPolicy | None, call: Call | None, questions: tuple[str, ...]
+    case: Case,
+    *,
+    acknowledge: Acknowledge,
+    policy: SendPolicy | None,
+    call: Call | None,
+    answer: Answer | None,
+    questions: tuple[str, ...],
 ) -> tuple[Planned, ...]:
     """Everything that is to be done for a mail, in the order of its doing.
 
-    policy: how what goes to the client leaves, None when nothing may. questions: what a person must be asked.
-    A mail that cannot be written (a template fails, an address that SMTP cannot take) becomes a question.
+    policy: how what goes to the client leaves, None when nothing may. answer: what the mail says of a call that
+    stands. questions: what a person must be asked. A mail that cannot be written (a template fails, an address that
+    SMTP cannot take) becomes a question.
     """
     planned: list[Planned] = []
     asked = list(questions)
-    if acknowledge.template is not None and policy is not None and policy.mode != "observe":
-        _try(
-            asked, planned, "The acknowledgement", lambda: _to_client(case, acknowledgement(case, acknowledge), policy)
-        )
-    if call is not None and policy is not None and policy.mode != "observe":
-        _try(asked, planned, "The invitation", lambda: _invited(case, _to_client(case, _call(case, call), policy)))
-    for person in told(case):
-        _try(asked, planned, f"The mail to {person.address.display_name}", partial(_told, case, person, call))
+    if policy is not None and policy.mode != "observe":
+        if call is not None and call.way == "offer" and call.unsure == "":
+            _try(asked, planned, "The acknowledgement", partial(_offered, case, acknowledge, call, policy, asked))
+        elif acknowledge.template is not None:
+            _try(asked, planned, "The acknowledgement", partial(_acknowledged, case, acknowledge, policy))
+        if call is not None and call.unsure != "":
+            _try(asked, planned, "The invitation", partial(_kept_free, case, call))
+        elif call is not None and call.way == "book":
+            _try(asked, planned, "The invitation", partial(_booked, case, call, policy))
+    if answer is not None:
+        _try(asked, planned, "The mail about the call", partial(_answered, case, answer, policy))
+    for person in told(case, answer):
+        _try(asked, planned, f"The mail to {person.address.display_name}", partial(_told, case, person, call, answer))
     if case.role.shows_categories and case.message.automatic.by == "person":
         marks = _marks(case.verdict)
         planned.append(_now(case, MarkMessage(f"mark:{'+'.join(marks)}:{case.message.key}", case.locator, marks)))
@@ -86,11 +93,14 @@ def escalated_to(case: Case) -> Colleague | None:
     return colleague(case, case.handling.escalate)
 
 
-def told(case: Case) -> tuple[Colleague, ...]:
-    """Who hears of the mail: whom it is escalated to, then whom rules notify, each once; nobody of a machine's."""
-    if case.message.automatic.by == "machine":
-        return ()
-    named = [escalated_to(case), *(colleague(case, name) for name in case.handling.notify)]
+def told(case: Case, answer: Answer | None = None) -> tuple[Colleague, ...]:
+    """Who hears of the mail: whom it is escalated to, whom rules notify, then whose call it is about unless the client
+    only agrees; each once, and only the last of a machine's."""
+    named: list[Colleague | None] = []
+    if case.message.automatic.by != "machine":
+        named = [escalated_to(case), *(colleague(case, name) for name in case.handling.notify)]
+    if answer is not None and answer.says != "accepts" and case.background.call is not None:
+        named.append(case.playbook.people.get(case.background.call.appointment.person))
     return tuple({person.person: person for person in named if person is not None}.values())
 
 
@@ -100,38 +110,70 @@ def person_of(case: Case, name: str | None) -> str:
     return found.person if found is not None else ""
 
 
-def colleague(case: Case, name: str) -> Colleague | None:
-    """`account manager` or a person's id → the colleague, None when there is none."""
-    person = (case.account.manager if case.account is not None else "") if name == ACCOUNT_MANAGER else name
-    return case.playbook.people.get(person)
-
-
-def _try(asked: list[str], planned: list[Planned], what: str, make: Any) -> None:
+def _try(asked: list[str], planned: list[Planned], what: str, make: Callable[[], Planned | None]) -> None:
     try:
-        planned.append(make())
+        made = make()
     except Permanent as error:
         asked.append(f"{what} could not be written: {error}")
+    else:
+        planned += [made] if made is not None else []
 
 
 def _now(case: Case, effect: Effect) -> Planned:
     return Planned(effect, "owed", case.now)
 
 
-def _told(case: Case, person: Colleague, call: Call | None) -> Planned:
-    return _now(case, _escalation(case, person, call))
+def _told(case: Case, person: Colleague, call: Call | None, answer: Answer | None) -> Planned:
+    return _now(case, _escalation(case, person, call, answer))
 
 
-def _to_client(case: Case, effect: Effect, policy: SendPolicy) -> Planned:
-    state: EffectState = "held" if policy.mode == "approve" else "owed"
-    return Planned(effect, state, case.now + timedelta(seconds=policy.hold_s))
+def _acknowledged(case: Case, acknowledge: Acknowledge, policy: SendPolicy) -> Planned:
+    return Planned(acknowledgement(case, acknowledge), *leaves(policy, case.now))
 
 
-def _invited(case: Case, planned: Planned) -> Planned:
-    """Nobody is invited by machine who is not authenticated: whoever answers first would talk to a stranger."""
+def _booked(case: Case, call: Call, policy: SendPolicy) -> Planned:
+    return _by_client(case, Planned(booking(case, call), *leaves(policy, case.now)))
+
+
+def _by_client(case: Case, planned: Planned) -> Planned:
+    """Nobody is invited by machine, and no call changed, for one who is not authenticated: whoever answers first would
+    talk to a stranger."""
     if case.is_authenticated:
         return planned
     because = f"The sender is not authenticated: {case.message.identity.reason}"
     return dataclasses.replace(planned, state="held", because=because)
+
+
+def _answered(case: Case, answer: Answer, policy: SendPolicy | None) -> Planned | None:
+    """What a client's answer asks for; what others want than a calendar, whom no machine writes to, waits."""
+    call = case.background.call
+    effect = answering(case, call, answer) if call is not None else None
+    if effect is None:
+        return None
+    if policy is not None and policy.mode != "observe":
+        return _by_client(case, Planned(effect, *leaves(policy, case.now)))
+    if case.message.automatic.by == "machine":
+        return _by_client(case, _now(case, effect))
+    return Planned(effect, "held", case.now, because="Nothing is sent to this client by machine")
+
+
+def _offered(case: Case, acknowledge: Acknowledge, call: Call, policy: SendPolicy, asked: list[str]) -> Planned:
+    """The acknowledgement with times in it; whoever is not authenticated is told no times, and a person decides."""
+    if acknowledge.template is None:
+        acknowledge = dataclasses.replace(acknowledge, template=FIXED_TEXT)
+    plain = acknowledgement(case, acknowledge)
+    if not case.is_authenticated:
+        return Planned(plain, *leaves(policy, case.now))
+    draft = _acknowledgement_draft(case, acknowledge, call)
+    if WHEN not in draft.text:
+        asked.append(f"A call is wanted, and {plain.template}.txt has no {{{{ slots }}}} to offer times in.")
+        return Planned(plain, *leaves(policy, case.now))
+    return _now(case, offering(case, call, Offer(draft, plain, leaves(policy, case.now))))
+
+
+def _kept_free(case: Case, call: Call) -> Planned:
+    """Times for a person to choose from."""
+    return _by_client(case, _now(case, offering(case, call, None)))
 
 
 def acknowledgement(case: Case, acknowledge: Acknowledge, *, language: str = "") -> SendAck:
@@ -139,52 +181,14 @@ def acknowledgement(case: Case, acknowledge: Acknowledge, *, language: str = "")
 
     Raises: Permanent when it cannot be written, AssertionError when nobody is answered (see `decide`).
     """
-    message, key = case.message, f"ack:{case.message.key}"
-    assert acknowledge.template is not None
-    known = case.is_known_client
-    tells = case.is_authenticated
-    language = _language(case, acknowledge.template, language or case.language)
-    due = day_words(case.due, case.zone, language) if case.due is not None and tells else ""
-    rendered = render(
-        case.playbook.templates,
-        acknowledge.template,
-        language=language,
-        variables={
-            "contact": case.contact if known else "",
-            "account": case.account.name if case.account is not None and known else "",
-            "category": "" if not tells else case.verdict.chosen[0] if len(case.verdict.chosen) > 0 else "other",
-            "reference": case.reference,
-            "due": due,
-            "subject": message.subject if known else "",
-            "team": case.playbook.team,
-            "desk": case.role.address,
-        },
-    )
-    mail = _answer(case, key, rendered, envelope_sender=case.playbook.envelope_sender)
-    return SendAck(key, rendered.template, mail, *_client(case, message.sender))
-
-
-def _language(case: Case, template: str, wanted: str) -> str:
-    return language_of_mail(case.playbook.templates, template, wanted=wanted, otherwise=case.playbook.language)
-
-
-def _client(case: Case, written_to: Address | None) -> tuple[str, str]:
-    """What stands for the person in counts (not their address), and their domain."""
-    assert written_to is not None  # decide() answers nobody else
-    said = "client:" + person_key(written_to.addr_spec)
-    digest = hmac.new(case.playbook.secret, said.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
-    return digest[:32], person_domain(written_to.domain)
-
-
-def _answer(case: Case, key: str, rendered: Rendered, *, envelope_sender: str) -> Outgoing:
-    message = case.message
+    message, key = case.message, _acknowledgement_key(case)
     assert message.sender is not None  # decide() answers nobody else
-    return compose(
+    rendered = _acknowledgement_words(case, acknowledge, language=language or case.language)
+    mail = compose(
         message_id=case.message_id(key),
         sender=case.desk,
-        envelope_sender=envelope_sender,
-        # The name beside a stranger's address is the stranger's text (S24).
-        recipient=message.sender if case.is_known_client else Address(message.sender.addr_spec),
+        envelope_sender=case.playbook.envelope_sender,
+        recipient=_writer(case),
         subject=rendered.subject,
         text=rendered.text,
         html=rendered.html,
@@ -193,62 +197,69 @@ def _answer(case: Case, key: str, rendered: Rendered, *, envelope_sender: str) -
         references=message.references,
         automatic="auto-replied",
     )
+    return SendAck(key, rendered.template, mail, *client_of(case, message.sender))
 
 
-def _call(case: Case, call: Call) -> BookCall:
-    message, key = case.message, f"call:{case.message.key}"
-    assert message.sender is not None
-    organizer = case.playbook.people[call.person]
-    client_key, client_domain = _client(case, message.sender)
-    name = case.account.name if case.account is not None else message.sender.domain
-    language = _language(case, "invitation", case.language)
-    summary = f"{case.playbook.team} and {name}: {message.subject or case.reference}"[:200]
-    rendered = render(
-        case.playbook.templates,
-        "invitation",
-        language=language,
-        variables={
-            "contact": case.contact,
-            "team": case.playbook.team,
-            "organizer": organizer.address.display_name,
-            "when": WHEN,
-            "minutes": call.minutes,
-            "location": case.playbook.call_location,
-            "reference": case.reference,
-            "subject": message.subject,
-            "summary": summary,
-        },
-    )
-    return BookCall(
-        key=key,
-        uid=_uid(case, key),
-        person=call.person,
-        attendee=Address(message.sender.addr_spec, case.contact),
-        minutes=call.minutes,
-        earliest=call.earliest,
-        latest=call.latest,
-        summary=summary,
+def _acknowledgement_draft(case: Case, acknowledge: Acknowledge, call: Call) -> Draft:
+    """The same with a place for times, whose words are not known yet."""
+    rendered = _acknowledgement_words(case, acknowledge, language=case.language, call=call)
+    return Draft(
+        message_id=case.message_id(_acknowledgement_key(case)),
+        sender=case.desk,
+        envelope_sender=case.playbook.envelope_sender,
+        recipient=_writer(case),
         subject=rendered.subject,
         text=rendered.text,
         html=rendered.html,
-        in_reply_to=message.message_id,
-        from_address=case.desk,
-        message_id=case.message_id(f"invitation:{message.key}"),
-        when_zone=case.zone,
-        when_language=language,
-        client_timezone=case.account.timezone if case.account is not None else "",
-        client_key=client_key,
-        client_domain=client_domain,
+        in_reply_to=case.message.message_id,
+        references=case.message.references,
+        automatic="auto-replied",
     )
 
 
-def _uid(case: Case, key: str) -> str:
-    """The call's UID (RFC 5545 3.8.4.7): only we can make it, so that nobody else can aim at our events."""
-    digest = hmac.new(case.playbook.secret, f"uid:{key}".encode(), hashlib.sha256).hexdigest()[:32]
-    return f"{digest}@{case.playbook.border.message_id_domain}"
+def _acknowledgement_key(case: Case) -> str:
+    return f"ack:{case.message.key}"
 
 
-def _escalation(case: Case, to: Colleague, call: Call | None) -> Notify:
+def _acknowledgement_words(
+    case: Case, acknowledge: Acknowledge, *, language: str, call: Call | None = None
+) -> Rendered:
+    assert acknowledge.template is not None
+    known, tells, account = case.is_known_client, case.is_authenticated, case.account
+    language = _language(case, acknowledge.template, language)
+    organizer = case.playbook.people[call.person].address.display_name if call is not None else ""
+    return render(
+        case.playbook.templates,
+        acknowledge.template,
+        language=language,
+        variables={
+            "contact": case.contact if known else "",
+            "account": account.name if account is not None and known else "",
+            "category": "" if not tells else case.verdict.chosen[0] if len(case.verdict.chosen) > 0 else "other",
+            "reference": case.reference,
+            "due": day_words(case.due, case.zone, language) if case.due is not None and tells else "",
+            "subject": case.message.subject if known else "",
+            "team": case.playbook.team,
+            "desk": case.role.address,
+            "organizer": organizer,
+            "minutes": call.minutes if call is not None else 0,
+            "slots": WHEN if call is not None else "",
+        },
+    )
+
+
+def _writer(case: Case) -> Address:
+    """Whom the answer goes to; the name beside a stranger's address is the stranger's text (S24)."""
+    sender = case.message.sender
+    assert sender is not None
+    return sender if case.is_known_client else Address(sender.addr_spec)
+
+
+def _language(case: Case, template: str, wanted: str) -> str:
+    return language_of_mail(case.playbook.templates, template, wanted=wanted, otherwise=case.playbook.language)
+
+
+def _escalation(case: Case, to: Colleague, call: Call | None, answer: Answer | None) -> Notify:
     message, account, key = case.message, case.account, f"notify:{to.person}:{case.message.key}"
     best = case.verdict.scores[0].score if len(case.verdict.scores) > 0 else 0.0
     zone = to.hours.timezone
@@ -274,7 +285,7 @@ def _escalation(case: Case, to: Colleague, call: Call | None) -> Notify:
             "received": local_words(message.received, zone, language),
             "contract_ends": min(ends).isoformat() if len(ends) > 0 else "",
             "due": local_words(case.due, zone, language) if case.due is not None else "",
-            "call": _call_words(call, zone, language),
+            "call": answer.words if answer is not None else _call_words(call, zone, language),
             "trust": "" if case.is_authenticated else f"sender not authenticated: {message.identity.reason}",
             "team": case.playbook.team,
             **_risk_words(case.risk),
@@ -330,8 +341,13 @@ def _call_words(call: Call | None, zone: str, language: str) -> str:
     return f"{call.minutes} min ≤ {local_words(call.latest, zone, language)}"
 
 
-def questions(case: Case, *, call_problem: str) -> Iterator[str]:
+def questions(case: Case, *, call: Call | None, call_problem: str, answer: Answer | None) -> Iterator[str]:
     """What a person must be asked about this mail, beside what could not be written."""
+    if answer is not None and answer.says in ("asks", "declines") and case.background.call is not None:
+        yield question_of(case, case.background.call, answer)
+    if call is not None and call.way == "offer" and call.unsure == "" and not case.is_authenticated:
+        why = case.message.identity.reason
+        yield f"A call is wanted and no times were offered, for the sender is not authenticated: {why}"
     if ONLY_HEAD in case.message.defects:
         yield f"Only the head of this mail was read: it has {case.message.size_bytes / 1_000_000:.1f} MB."
     if call_problem != "":

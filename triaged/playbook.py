@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
@@ -15,6 +16,7 @@ from triaged.classify.phrases import PhraseIndex
 from triaged.classify.tokens import TokenIndex
 from triaged.clocks.holidays import country_problem
 from triaged.clocks.hours import Hours, Span, parse_week
+from triaged.decision import StandingCall
 from triaged.mail.compose import make_message_id
 from triaged.mail.identity import Border
 from triaged.mail.render import Templates
@@ -92,7 +94,9 @@ class Playbook:
     """All that people wrote down: rules, templates, model, hours, people. Loaded once, swapped whole.
 
     written: the files of rules and templates. settings_id, settings: the configuration that the rest is made
-    of, as JSON. due: span by priority. notice: no call sooner. envelope_sender: of acknowledgements, `""` for `<>`.
+    of, as JSON. due: span by priority. notice: no call sooner. call_way, offers, hold: what is done for a call when its
+    rule does not say, how many times are offered, and how long they are kept free. envelope_sender: of
+    acknowledgements, `""` for `<>`.
     sure, answer: how often an answer must be right before it counts as sure, and before a client is told by machine.
     model_problem: why `model` is not the one that people chose, `""` when it is.
     """
@@ -116,8 +120,10 @@ class Playbook:
     team: str
     language: str
     envelope_sender: str
-    call_location: str
     secret: bytes
+    call_way: Literal["book", "offer"]
+    offers: int
+    hold: Span
     sure: float = 0.95
     answer: float = 0.97
     model_problem: str = ""
@@ -130,7 +136,8 @@ class Background:
 
     account: the one that was matched, as it was then. trend: how it wrote before; None without an account or a log.
     open_items: mails of the account that wait for an answer. listed: why a person wants this sender to get no automatic
-    mail, a sentence, or `""`. judged: the model's opinion of `Message.judged`.
+    mail, a sentence, or `""`. call: the one that the mail, or its conversation, is about. judged: the model's opinion
+    of `Message.judged`.
     """
 
     match: AccountMatch
@@ -139,6 +146,7 @@ class Background:
     trend: Trend | None = None
     open_items: int = 0
     listed: str = ""
+    call: StandingCall | None = None
 
 
 @dataclass(frozen=True, slots=True)

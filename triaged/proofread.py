@@ -20,6 +20,7 @@ from triaged.errors import Permanent, Problem
 from triaged.mail.compose import compose
 from triaged.mail.render import (
     LAYOUT,
+    OF_CALLS,
     VARIABLES,
     Read,
     Templates,
@@ -41,7 +42,7 @@ LONG_SUBJECT = "RE: FW: AW: " + "Question about our contract, the invoices and t
 """As a mail's own subject is after some rounds; 292 characters."""
 _NEEDED: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "": (("reference", "the client has nothing to name when they call"),),
-    "invitation": (("reference", "the client has nothing to name when they call"),),
+    **dict.fromkeys(OF_CALLS, (("reference", "the client has nothing to name when they call"),)),
     "escalation": (
         ("reference", "nobody can find the mail in the log by it"),
         ("sender", "nobody sees who wrote"),
@@ -83,6 +84,7 @@ def proofread(
     used = frozenset(stem for stem in _stems(files) if "." not in stem and stem not in unused)
     hints += _language_hints(files, used, ours=ours, colleagues=colleagues)
     hints += _not_read(files, others)
+    hints += _no_place_for_times(read, used, rules)
     filled = 0
     for stem in sorted(read.bodies):
         hints += _header_hints(stem, files)
@@ -319,13 +321,24 @@ def _listed(words: Iterable[str]) -> str:
 
 def _left_out(read: Read, stem: str) -> Iterator[tuple[Problem, bool]]:
     """What a template should say and does not; True for a hint."""
-    if stem.split(".")[0] == "invitation" and "when" not in names_in(read.bodies[stem]):
+    if stem.split(".")[0] in OF_CALLS and "when" not in names_in(read.bodies[stem]):
         yield Problem(f"{stem}.txt", "never says {{ when }}: the client is not told when the call is; write it"), False
     if "." in stem and stem.split(".")[0] in read.bodies:
         return  # what a translation leaves out is told by `_translation_hints`
     for name, otherwise in _NEEDED.get(stem.split(".")[0], _NEEDED[""]):
         if name not in _names(read, stem):
             yield Problem(f"{stem}.txt", f"never says {{{{ {name} }}}}: {otherwise}"), True
+
+
+def _no_place_for_times(read: Read, used: frozenset[str], rules: RuleSet | None) -> Iterator[Problem]:
+    """Where a rule offers times for a call: acknowledgements that have no place for them."""
+    offers = rules is not None and any(
+        rule.enabled and rule.then.call is not None and rule.then.call.way == "offer" for rule in rules.rules
+    )
+    for stem in sorted(used - VARIABLES.keys()) if offers else ():
+        if stem in read.bodies and "slots" not in names_in(read.bodies[stem]):
+            what = "never says {{ slots }}: where a rule offers a call, no times can be offered in it; write it"
+            yield Problem(f"{stem}.txt", what)
 
 
 def _translation_hints(read: Read, files: Mapping[str, bytes]) -> Iterator[Problem]:

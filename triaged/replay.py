@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from triaged.classify.model import remembered
 from triaged.decide import decide
-from triaged.decision import Decision
+from triaged.decision import Decision, OfferCall
 from triaged.errors import ConfigError, Problem
 from triaged.loading import assembled, secret_path, text_id
 from triaged.log.encode import DECISION, EFFECT
@@ -36,8 +36,9 @@ KEPT_PLAYBOOKS = 8
 """Playbooks kept at once; mails of some weeks share few."""
 MOST_TOLD = 200
 """Letters of a value shown where it differs."""
-_DECIDED = re.compile(r"(ack|call|notify|file|ask:\d+):")
-"""Keys of effects that `decide` plans; others follow from what was done."""
+_DECIDED = re.compile(r"(ack|call|offer|move|cancel|notify|file|ask:\d+):")
+"""Keys of effects that `decide` plans, with the mail's key at the end; others follow from what was done, or a person
+asked for them."""
 
 PlaybookOf = Callable[[str, str, str], "Playbook | str"]
 """Ids of a rule set, a configuration and a model in; what decided with them out, or a sentence why it is not there."""
@@ -203,7 +204,13 @@ def _effect_differences(rows: Sequence[EffectRow], remade: Decision, playbook: P
     if len(playbook.secret) == 0:
         return
     kept = {str(row.payload["key"]): row.payload for row in rows if "key" in row.payload}
-    then = {key: payload for key, payload in kept.items() if _DECIDED.match(key)}
+    offers = (each.effect for each in remade.effects if isinstance(each.effect, OfferCall))
+    follow = {each.offer.plain.key for each in offers if each.offer is not None}  # with times that nobody knew then
+    then = {
+        key: payload
+        for key, payload in kept.items()
+        if _DECIDED.match(key) and key.endswith(remade.message_key) and key not in follow
+    }
     now = {each.effect.key: EFFECT.dump_python(each.effect, mode="json") for each in remade.effects}
     removed = {row.kind for row in rows if "key" not in row.payload}
     for key, payload in now.items():

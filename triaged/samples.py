@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from triaged.mail.render import OF_CALLS
 from triaged.playbook import day_words, local_words, location_words
 
 Value = str | int | list[str]
@@ -107,14 +108,16 @@ CATEGORY: Final = "request"
 
 _NOBODYS: Final = frozenset({"account", "account_id", "tier", "contract_ends", "trend", "chasers"})
 _NO_RISK: Final = frozenset({"risk", "signals", "trend", "chasers"})
-_STRANGER: Final = frozenset({"contact", "account", "category", "due", "subject"})
+_NO_TIMES: Final = frozenset({"organizer", "minutes", "slots"})
+_STRANGER: Final = frozenset({"contact", "account", "category", "due", "subject"}) | _NO_TIMES
 EMPTY: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
     "": (
+        _NO_TIMES,
         *(frozenset({name}) for name in ("contact", "due", "subject")),
-        frozenset({"contact", "account", "subject"}),
+        frozenset({"contact", "account", "subject"}) | _NO_TIMES,
         _STRANGER,
     ),
-    "invitation": (*(frozenset({name}) for name in ("contact", "location", "subject")),),
+    **dict.fromkeys(OF_CALLS, tuple(frozenset({name}) for name in ("contact", "location", "subject"))),
     "correction": (*(frozenset({name}) for name in ("call", "colleague", "contact")),),
     "escalation": (
         *(frozenset({name}) for name in ("contact", "tier", "contract_ends", "subject", "text", "evidence", "due")),
@@ -171,7 +174,7 @@ def sample(name: str, *, language: str, ours: Ours, now: datetime) -> dict[str, 
                 "colleague": ours.colleague,
                 "desk": ours.desk,
             }
-        case "invitation":
+        case kind if kind in OF_CALLS:
             return common | {
                 "organizer": ours.colleague,
                 "when": local_words(due, ours.timezone, language),
@@ -184,6 +187,9 @@ def sample(name: str, *, language: str, ours: Ours, now: datetime) -> dict[str, 
         "category": CATEGORY,
         "due": day_words(due, ours.timezone, language),
         "desk": ours.desk,
+        "organizer": ours.colleague,
+        "minutes": 30,
+        "slots": f"1. {local_words(due, ours.timezone, language)}",
     }
 
 

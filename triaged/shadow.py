@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -177,13 +177,18 @@ def wish_words(wish: Wish) -> str:
     payload = wish.payload
     what = {
         "ack": lambda: f'acknowledgement "{payload["template"]}"',
-        "call": lambda: f"call of {payload['minutes']} minutes with {payload['person']}",
+        "call": lambda: f"call of {_call_words(payload)}",
+        "offer": lambda: f"times for a call of {_call_words(payload)}",
         "notify": lambda: f"note to {payload['person']}",
         "file": lambda: f"move to {payload['folder']}",
         "ask": lambda: f"question to a person: {payload['question']}",
     }
     told = what[wish.kind]() if wish.kind in what else wish.kind
     return f"{told}, after a person's approval" if wish.intended == "held" else told
+
+
+def _call_words(payload: Mapping[str, Any]) -> str:
+    return f"{payload['appointment']['minutes']} minutes with {payload['appointment']['person']}"
 
 
 def would_words(mail: ObservedMail) -> str:

@@ -150,7 +150,10 @@ def print_decision(out: Console, file: str, message: Message, decision: Decision
     sent = "yes" if decision.acknowledge.would_send else "no"
     out.print(f"  acknowledge: {sent}{escape(template)}. {escape(decision.acknowledge.reason)}", soft_wrap=True)
     if decision.call is not None:
-        out.print(f"  call: {decision.call.minutes} minutes with {escape(decision.call.person)}")
+        way = "times are offered for a call of" if decision.call.way == "offer" else "a call of"
+        out.print(f"  call: {way} {decision.call.minutes} minutes with {escape(decision.call.person)}")
+    if decision.answer is not None:
+        out.print(f"  about the call that stands: {escape(decision.answer.words)}", soft_wrap=True)
     if decision.risk.score > 0:
         why = "; ".join(evidence_words(each) for each in decision.risk.evidence)
         out.print(f"  risk: {decision.risk.score:.2f} ({escape(why)})", soft_wrap=True)

@@ -20,12 +20,16 @@ from zoneinfo import ZoneInfo
 from triaged.decide import decide
 from triaged.decision import (
     BookCall,
+    CancelCall,
     Decision,
     FileMessage,
     MarkMessage,
+    MoveCall,
     Notify,
+    OfferCall,
     Planned,
     Refile,
+    ReleaseTimes,
     SendAck,
     SendInvitation,
 )
@@ -313,12 +317,14 @@ class _Effects:
                 self.stays.append(f"the mark {', '.join(categories)} stays on the mail: take it off by hand")
             case FileMessage():
                 self._moved(entry, planned, other)
-            case BookCall() as call:
+            case BookCall(appointment=call):
                 detail = entry.detail.removeprefix("booked ")
                 subject, to = call.summary, call.attendee
                 self.sent.append(
                     Sent("call", entry.changed, to.addr_spec, to.display_name, subject, detail, call.uid, call.person)
                 )
+            case OfferCall() | MoveCall() | CancelCall() | ReleaseTimes():
+                self.stays.append(f"the {NAMES[entry.kind]} is done: see triaged calls list")
             case SendAck() | Notify() | SendInvitation() as effect:
                 self.sent.append(_sent(entry, effect, self.rows))
 

@@ -67,8 +67,13 @@ def decision_view(file: str, message: Message, decision: Decision) -> dict[str, 
             "minutes": call.minutes,
             "earliest": moment(call.earliest),
             "latest": moment(call.latest),
+            "way": call.way,
+            "windows": [{"start": moment(each.start), "end": moment(each.end)} for each in call.windows],
         }
         if call is not None
+        else None,
+        "answer": {"says": decision.answer.says, "words": decision.answer.words}
+        if decision.answer is not None
         else None,
         "priority": decision.priority,
         "risk": risk_view(decision.risk),

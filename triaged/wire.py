@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,9 @@ from triaged.config import sign_ins
 from triaged.errors import ConfigError, Problem
 from triaged.loading import build_playbook, folders_of, list_path, people_of, secret_of
 from triaged.log import rights
+from triaged.log.calls import starts
 from triaged.log.limits import Caps
+from triaged.log.read import Reader
 from triaged.ports import Calendar, Mailbox, Mailer
 from triaged.servers import (
     AnyCalendar,
@@ -49,10 +52,11 @@ from triaged.servers import (
 from triaged.settings import Config, Person
 from triaged.shelf import use_path
 from triaged.signon import graph_service, secret_ends, sign_in_problems, tokens_of
+from triaged.worker.booking import CalendarLane, Diary
 from triaged.worker.learner import learner_of
 from triaged.worker.listed import ListFile
 from triaged.worker.lookout import Lookout, canary_of, timers, watchfulness_of
-from triaged.worker.perform import CalendarLane, FilingLane, LaneService, MailLane
+from triaged.worker.perform import FilingLane, LaneService, MailLane
 from triaged.worker.progress import Progress
 from triaged.worker.service import Parts, utc_now
 from triaged.worker.triage import Limits
@@ -287,6 +291,7 @@ def lookout_of(config: Config) -> Lookout:
         secrets=secret_ends(config),
         canary=canary_of(config, secret=secret_of(config)) if config.canary.every_min > 0 else None,
         mailer=partial(mailer_of, config, keep_sent=False),
+        calendars=partial(_calendars, config),
         stall_s=config.service.stall_s,
         keep_days=config.keep.days,
         learner=learner_of(config),
@@ -338,18 +343,33 @@ def _lanes(config: Config) -> Iterator[tuple[str, LaneService]]:
     for mailbox in config.mailbox:
         yield f"mailbox:{mailbox.name}", FilingLane(mailbox_of(config, mailbox.name))
     for colleague, person in zip(people_of(config).values(), config.person, strict=True):
+        calendar, also = calendars_of(config, person, timezone=colleague.hours.timezone)
+        if calendar is None:
+            continue
+        diary = Diary(
+            organizer=colleague.address,
+            hours=colleague.hours,
+            step_min=config.calls.step_min,
+            buffer_min=config.calls.buffer_min,
+            per_day=config.calls.per_day,
+            also=also,
+            booked=partial(_booked, config, person.id),
+        )
+        refuses = ListFile(list_path(config)).covers
+        yield f"calendar:{person.id}", CalendarLane(calendar, diary, refuses=refuses, clock=utc_now)
+
+
+def _booked(config: Config, person: str) -> list[datetime]:
+    """When a person's calls are, from yesterday on."""
+    with closing(Reader(log_path(config))) as reader:
+        return starts(reader, person, since=utc_now() - timedelta(days=1))
+
+
+def _calendars(config: Config) -> dict[str, Calendar]:
+    """The calendar of each of our people who have one, by their ids."""
+    found = {}
+    for colleague, person in zip(people_of(config).values(), config.person, strict=True):
         calendar, _ = calendars_of(config, person, timezone=colleague.hours.timezone)
         if calendar is not None:
-            yield (
-                f"calendar:{person.id}",
-                CalendarLane(
-                    calendar,
-                    organizer=colleague.address,
-                    hours=colleague.hours,
-                    step_min=config.calls.step_min,
-                    buffer_min=config.calls.buffer_min,
-                    location=config.calls.location,
-                    refuses=ListFile(list_path(config)).covers,
-                    clock=utc_now,
-                ),
-            )
+            found[person.id] = calendar
+    return found

@@ -27,7 +27,7 @@ from triaged.backends.caldav import CaldavCalendar
 from triaged.backends.ical import unfold
 from triaged.backends.vdir import VdirCalendar
 from triaged.backends.web import Lost
-from triaged.calls.invitations import event, slot_of
+from triaged.calls.invitations import event, stored_event
 from triaged.errors import Gone, LoginRefused, Permanent, Transient
 from triaged.model import Address, Interval
 from triaged.ports import Calendar
@@ -394,7 +394,7 @@ def test_an_added_event_is_found_and_busy(case: Case) -> None:
     assert case.calendar.add("call-1@triaged", ours("call-1@triaged", slot)) is True
     found = case.calendar.find("call-1@triaged")
     assert found is not None
-    assert slot_of(found) == slot
+    assert stored_event(found).slot == slot
     assert case.calendar.busy(START, END) == (slot,)
     assert case.calendar.find("call-2@triaged") is None
 
@@ -406,7 +406,7 @@ def test_adding_twice_changes_nothing(case: Case) -> None:
     assert case.calendar.busy(START, END) == (first,)
     found = case.calendar.find("call-1")
     assert found is not None
-    assert slot_of(found) == first
+    assert stored_event(found).slot == first
 
 
 def test_a_uid_under_another_name_is_found_and_not_added(case: Case) -> None:
@@ -439,7 +439,7 @@ def test_an_event_is_written_anew(case: Case) -> None:
         assert case.calendar.busy(START, END) == (second, Interval(at(27, 9), at(27, 10)))
     found = case.calendar.find("call-1")
     assert found is not None
-    assert slot_of(found) == second
+    assert stored_event(found).slot == second
 
 
 def test_an_event_is_taken_out(case: Case) -> None:

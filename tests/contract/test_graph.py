@@ -29,7 +29,7 @@ from triaged.backends.graph.line import GraphLine, GraphSettings
 from triaged.backends.graph.mailbox import GraphMailbox
 from triaged.backends.graph.mailer import GraphMailer
 from triaged.backends.web import Lost
-from triaged.calls.invitations import event, slot_of
+from triaged.calls.invitations import event, stored_event
 from triaged.decision import Outgoing
 from triaged.errors import Gone, LoginRefused, Permanent, Transient, TriagedError, Uncertain
 from triaged.model import Address, Interval, Listed
@@ -1044,7 +1044,7 @@ def test_a_wall_clock_that_shows_the_time_twice(fake: GraphFake, calendar: Graph
         assert calendar.add(f"call-{number}", ours(f"call-{number}", slot)) is True
         found = calendar.find(f"call-{number}")
         assert found is not None
-        assert slot_of(found) == slot
+        assert stored_event(found).slot == slot
     starts = sorted(each.start for each in fake.dates[LENA].events.values())
     assert starts == [night, night + timedelta(hours=1)]
 

@@ -19,7 +19,7 @@ from tests.servers.radicale import radicale
 from tests.servers.xandikos import xandikos
 from triaged.backends import caldav
 from triaged.backends.caldav import CaldavCalendar
-from triaged.calls.invitations import event, slot_of
+from triaged.calls.invitations import event, stored_event
 from triaged.model import Address, Interval
 
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -163,7 +163,7 @@ def test_google_is_told_of_nobody(google: GoogleCalendar, authority: Authority) 
     assert calendar.add("call-1@triaged", ours(SLOT, organizer="other@firm.example")) is True
     assert calendar.add("call-1@triaged", ours(LATER)) is False, "If-None-Match is not heard, so it looks first"
     found = unfolded(calendar.find("call-1@triaged"))
-    assert slot_of(found) == SLOT
+    assert stored_event(found).slot == SLOT
     assert (b"ATTENDEE" in found, b"ORGANIZER" in found, b"mailto:" in found) == (False, False, False)
     assert b"SUMMARY:Call\r\n" in found
     assert calendar.replace("call-1@triaged", ours(LATER)) is True

@@ -12,7 +12,7 @@ from itertools import pairwise
 from icalendar import Calendar
 
 from tests.crash.sites import COPIES, DISTINCT, Site, message_id
-from triaged.decision import BookCall, FileMessage, Notify, SendAck, SendInvitation
+from triaged.decision import BookCall, FileMessage, Notify, OfferCall, SendAck, SendInvitation
 from triaged.loading import SECRET_BYTES
 from triaged.log.encode import EFFECT
 
@@ -57,11 +57,12 @@ def doubts(site: Site) -> Doubts:
 
 
 def is_idle(site: Site) -> bool:
-    """Whether nothing is owed or begun, and every copy has its row."""
+    """Whether nothing is owed now or begun, and every copy has its row."""
     with closing(sqlite3.connect(site.log)) as log:
         if log.execute("SELECT count(*) FROM sqlite_master WHERE name = 'effect'").fetchone()[0] == 0:
             return False
-        owed = log.execute("SELECT count(*) FROM effect WHERE state IN ('owed', 'doing')").fetchone()[0]
+        open_now = "state IN ('owed', 'doing') AND kind <> 'release'"  # offered times are kept free for days
+        owed = log.execute(f"SELECT count(*) FROM effect WHERE {open_now}").fetchone()[0]
         return bool(owed == 0 and log.execute("SELECT count(*) FROM locator").fetchone()[0] >= COPIES)
 
 
@@ -120,21 +121,23 @@ def _outside(log: sqlite3.Connection, site: Site) -> Iterator[str]:
     sent = site.sent()
     times = Counter(message_id(octets) for octets in sent)
     calendar = Counter(_uid(octets) for octets in site.events())
-    known = set()
+    known = set[str]()
     for payload, state in log.execute("SELECT payload, state FROM effect").fetchall():
         effect = EFFECT.validate_json(payload)
         match effect:
             case SendAck() | Notify() | SendInvitation():
-                name, number = effect.mail.message_id, times[effect.mail.message_id]
-                if number == 1 and effect.mail.octets not in sent:
+                made = {effect.mail.message_id: times[effect.mail.message_id]}
+                if made[effect.mail.message_id] == 1 and effect.mail.octets not in sent:
                     yield f"{effect.key}: the mail that left is not the one in the log"
             case BookCall():
-                name, number = effect.uid, calendar[effect.uid]
+                made = {effect.appointment.uid: calendar[effect.appointment.uid]}
+            case OfferCall():
+                made = {uid: calendar[uid] for uid in effect.holds}
             case FileMessage() | _:
                 continue
-        known.add(name)
-        if number > 1 or (state == "done" and number == 0):
-            yield f"{effect.key} is {state} and happened {number} times"
+        known |= made.keys()
+        if any(number > 1 or (state == "done" and number == 0) for number in made.values()):
+            yield f"{effect.key} is {state} and happened {sorted(made.values())} times"
     yield from (f"{name} happened and nothing asked for it" for name in (*times, *calendar) if name not in known)
     times_of = sorted(_times(octets) for octets in site.events())
     if any(later[0] < sooner[1] for sooner, later in pairwise(times_of)):

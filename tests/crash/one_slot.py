@@ -14,20 +14,33 @@ import subprocess
 import sys
 import threading
 import traceback
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
+from tests.doubles.crossing import nothing
 from triaged.backends.caldav import CaldavCalendar
 from triaged.backends.vdir import VdirCalendar
-from triaged.errors import Transient
-from triaged.model import Interval
+from triaged.clocks.hours import parse_hours
+from triaged.decision import Appointment, BookCall, Draft
+from triaged.errors import Permanent, Transient
+from triaged.model import Address, Interval
 from triaged.ports import Calendar
+from triaged.worker.booking import CalendarLane, Diary
 
 SLOT = Interval(datetime(2026, 11, 24, 9, tzinfo=UTC), datetime(2026, 11, 24, 9, 30, tzinfo=UTC))
-LONGEST_PAUSE_S = 2.0
-"""After two took the slot at once both give it up, and come back one after the other."""
+ANN, OURS = Address("ann@client.example"), Address("desk@firm.example")
+DIARY = Diary(
+    organizer=Address("lena@firm.example", "Lena"),
+    hours=parse_hours({"mon-fri": "09:00-17:00"}, timezone="UTC"),
+    step_min=30,
+    buffer_min=0,
+    per_day=0,
+    also=(),
+    booked=tuple,
+)
 MOMENTS = {
     "vdir": {"os.scandir": 4, "open": 12, "os.link": 2, "os.remove": 3},
     "caldav": {"http.client.send": 12},
@@ -65,22 +78,43 @@ class Ended:
 
 
 def book(calendar: Calendar, uid: str, slot: Interval, *, looks_again: bool = True) -> bool:
-    """Whether the slot is ours; also when an earlier process of ours began it. Raises: Transient."""
+    """Whether the lane of a calendar has the slot for us; also when an earlier process of ours began it.
+
+    What it puts off is done again after as long as it says. Raises: Transient where it says nothing.
+    """
+    if not looks_again:
+        _blind(calendar)
+    lane = CalendarLane(calendar, DIARY, refuses=lambda _: "", clock=lambda: slot.start - timedelta(days=1))
     while True:
-        if calendar.find(uid) is None:
-            if len(calendar.busy(slot.start, slot.end)) > 0:
-                return False
-            calendar.add(uid, _event(uid, slot))
-        if not looks_again or len(calendar.busy(slot.start, slot.end, besides=(uid,))) == 0:
-            return True
-        calendar.remove(uid)
-        _clock.wait(random.uniform(0, LONGEST_PAUSE_S))
+        try:
+            outcome = lane.perform(_call(uid, slot), nothing)
+        except Transient as error:
+            if error.retry_after_s is None:
+                raise
+            _clock.wait(error.retry_after_s)
+        except Permanent:
+            return False
+        else:
+            assert outcome.call is not None
+            return outcome.call.slot == slot
 
 
-def _event(uid: str, slot: Interval) -> bytes:
-    times = [f"{name}:{each:%Y%m%dT%H%M%SZ}" for name, each in (("DTSTART", slot.start), ("DTEND", slot.end))]
-    head = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:x", "BEGIN:VEVENT", f"UID:{uid}", "DTSTAMP:20261101T000000Z"]
-    return "\r\n".join([*head, *times, "SUMMARY:Call", "END:VEVENT", "END:VCALENDAR", ""]).encode()
+def _blind(calendar: Calendar) -> None:
+    """Nobody else is seen when it is looked at once more."""
+    look = calendar.busy
+
+    def busy(start: datetime, end: datetime, *, besides: Collection[str] = ()) -> tuple[Interval, ...]:
+        return look(start, end) if len(besides) == 0 else ()
+
+    vars(calendar)["busy"] = busy
+
+
+def _call(uid: str, slot: Interval) -> BookCall:
+    appointment = Appointment(uid, "lena", ANN, OURS, 30, "Call", "", "", "T-1", "UTC", "en")
+    draft = Draft(
+        "<1@firm.example>", OURS, OURS.addr_spec, ANN, "Call", "Call\n", "<p>Call</p>", "", (), "auto-generated"
+    )
+    return BookCall(f"call:{uid}", appointment, (slot,), draft)
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ name = "Renewal"
 because = "The account manager talks about it"
 when.says = "renew our contract"
 then.acknowledge = "renewal"
-then.call = { with = "account manager", within = "1 business day", minutes = 30 }
+then.call = { with = "account manager", within = "1 business day", minutes = 30, way = "offer" }
 
 [[rule]]
 name = "Everything else of clients"

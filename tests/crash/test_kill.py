@@ -37,7 +37,7 @@ SITES = 90
 PROGRAM_KILLS = 99 if EVERY_MOMENT else 12
 CHILDREN_END_S = 20.0
 """A triage process notices that its parent is gone when it next asks for work; loading may be in between."""
-ALL_KINDS = {"ack", "call", "notify", "invitation", "file"}
+ALL_KINDS = {"offer", "release", "ack", "call", "notify", "invitation", "file"}
 
 
 @pytest.fixture(scope="module")

@@ -190,9 +190,10 @@ class Site:
         return next((row for row in self.rows() if row.subject == subject), None)
 
     def ended(self, subject: str) -> LogRow | None:
-        """The mail's row once nothing about it is owed or under way."""
+        """The mail's row once nothing about it is owed or under way, but what is to be done in days."""
         row = self.row(subject)
-        return row if row is not None and not {"owed", "doing"} & {state for _, state in row.effects} else None
+        states = {state for kind, state in row.effects if kind != "release"} if row is not None else {"owed"}
+        return row if not states & {"owed", "doing"} else None
 
     def drop(self, name: str, octets: bytes, folder: str = "mail/inbox") -> None:
         """Deliver into a Maildir."""

@@ -19,7 +19,7 @@ from triaged import cli
 
 TRY_NAMES = set(
     "file key subject sender new_text automatic categories scores sure answers runner_up account acknowledge call "
-    "priority risk rules evidence defects".split()
+    "answer priority risk rules evidence defects".split()
 )
 ROW_NAMES = set(
     "id reference state mailbox received sender subject automatic categories sure account priority due assigned done "
@@ -178,7 +178,7 @@ def test_try(site: Site) -> None:
     assert found["account"] == {"id": "C-1", "how": "address", "score": found["account"]["score"]}
     assert found["acknowledge"].keys() == {"would_send", "template", "reason"}
     assert (found["acknowledge"]["would_send"], found["acknowledge"]["template"]) == (True, "complaint")
-    assert found["call"].keys() == {"with", "minutes", "earliest", "latest"}
+    assert found["call"].keys() == {"with", "minutes", "earliest", "latest", "way", "windows"}
     assert "acknowledge: yes [complaint]" in printed(site, "try", str(file))
     done = site.triaged("try", "--json", str(file), str(gone))
     assert done.returncode == 1

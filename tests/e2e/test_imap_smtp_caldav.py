@@ -139,16 +139,17 @@ def test_a_gold_complaint_is_told_to_the_manager_and_a_call_is_booked_once(
     invited = part(invitation, "text/calendar")
     assert invited["Content-Type"].params["method"] == "REQUEST"
     event = _only_event(invited.get_content())
-    booked = _only_event(_only_object(radicale, url))
+    booked = _only_event(calendar_text(radicale, url))
     assert (event["UID"], event.start, event.end) == (booked["UID"], booked.start, booked.end)
     assert (booked.end - booked.start).total_seconds() == 30 * 60
     assert str(booked["ORGANIZER"]) == "mailto:bob@example.test"
-    assert str(event["ATTENDEE"]) == "mailto:ann@example.test"
+    assert [str(each) for each in event["ATTENDEE"]] == ["mailto:bob@example.test", "mailto:ann@example.test"]
+    assert str(event["ORGANIZER"]) == "mailto:desk@example.test"
 
     servers.imap.deliver(octets, sender="ann@example.test")
     site.run_once()
     assert [row.copies for row in site.rows()] == [2]
-    assert _only_event(_only_object(radicale, url))["UID"] == booked["UID"]
+    assert _only_event(calendar_text(radicale, url))["UID"] == booked["UID"]
     assert len(servers.smtp.mails) == 3
 
 
@@ -203,8 +204,8 @@ def _with_all(site: Site, subject: str, kinds: set[str]) -> LogRow | None:
     return row if row is not None and kinds <= dict(row.effects).keys() else None
 
 
-def _only_object(server: Radicale, url: str) -> str:
-    """The one object in a calendar, past the code under test."""
+def calendar_text(server: Radicale, url: str) -> str:
+    """All objects of a calendar as one, past the code under test."""
     with server.session() as session:
         answer = session.get(url, timeout=10)
     answer.raise_for_status()

@@ -12,8 +12,8 @@ import pytest
 from icalendar import Calendar
 
 from tests.e2e.site import mail, make_site, running, wait_for
-from triaged.calls.invitations import event, slot_of
-from triaged.calls.slots import free_slot
+from triaged.calls.invitations import event, stored_event
+from triaged.calls.slots import free_slots
 from triaged.clocks.hours import add, parse_hours, parse_span
 from triaged.model import Address, Interval
 
@@ -76,7 +76,8 @@ def _wrong_call(hours, zone: ZoneInfo, start: datetime, spans: str) -> Iterator[
     """Three calls one after the other: within hours as the wall clock shows them, and written as they are meant."""
     busy: list[Interval] = []
     for _ in range(3):
-        slot = free_slot(busy=busy, hours=hours, earliest=start, latest=start + timedelta(days=6), minutes=30)
+        windows = [Interval(start, start + timedelta(days=6))]
+        slot = next(iter(free_slots(busy=busy, hours=hours, windows=windows, minutes=30)), None)
         if slot is None:
             yield f"{zone.key} {spans}: no call within six days of {start}"
             return
@@ -88,8 +89,8 @@ def _wrong_call(hours, zone: ZoneInfo, start: datetime, spans: str) -> Iterator[
         if slot.start.astimezone(zone).minute % 30 != 0:
             yield f"{zone.key} {spans}: {slot.start.astimezone(zone)} is not on the half hour"
         written = _written(slot, zone.key)
-        if slot_of(written) != slot:
-            yield f"{zone.key}: {slot} is written as {slot_of(written)}"
+        if stored_event(written).slot != slot:
+            yield f"{zone.key}: {slot} is written as {stored_event(written).slot}"
         if (read := Calendar.from_ical(written).walk("VEVENT")[0]["DTSTART"].dt.astimezone(UTC)) != slot.start:
             yield f"{zone.key}: another program reads {slot.start} as {read}"
     if any(later.start < sooner.end for sooner, later in pairwise(busy)):

@@ -53,8 +53,9 @@ from triaged.model import Account, Address, Contact, Locator, Message, Raw
 from triaged.playbook import Background
 from triaged.ports import Calendar, Mailbox, Mailer
 from triaged.worker.beats import Beats
+from triaged.worker.booking import CalendarLane, Diary
 from triaged.worker.lane import Lane, LaneSurroundings
-from triaged.worker.perform import CalendarLane, FilingLane, MailLane
+from triaged.worker.perform import FilingLane, MailLane
 from triaged.worker.progress import Progress
 from triaged.worker.service import utc_now
 from triaged.worker.watch import Surroundings, Watched, watch
@@ -406,16 +407,16 @@ def _working(ground: Ground, desk: Desk, path: Path) -> Iterator[None]:
             lanes[name].wake.set()
 
     around = LaneSurroundings(path, writer, stop, beats, lambda part, state, detail: None, wake, utc_now)
-    calendar = CalendarLane(
-        desk.calendar(),
+    diary = Diary(
         organizer=Address("lena@nordlicht.example", "Lena"),
         hours=ground.hours,
         step_min=30,
         buffer_min=0,
-        location="",
-        refuses=lambda address: "",
-        clock=lambda: NOW,
+        per_day=0,
+        also=(),
+        booked=tuple,
     )
+    calendar = CalendarLane(desk.calendar(), diary, refuses=lambda address: "", clock=lambda: NOW)
     services = {
         "mail": MailLane(desk.mailer(), lambda address: ""),
         "mailbox:desk": FilingLane(desk.mailbox()),

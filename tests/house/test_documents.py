@@ -21,7 +21,7 @@ from triaged.cli import app
 from triaged.config import load_config
 from triaged.examples import judge_examples
 from triaged.loading import assembled
-from triaged.mail.render import ACKNOWLEDGEMENT, VARIABLES
+from triaged.mail.render import ACKNOWLEDGEMENT, OF_CALLS, VARIABLES
 from triaged.playbook import sought_of
 from triaged.rules.check import EXAMPLE_KEYS, RULE_KEYS, THEN_KEYS
 from triaged.rules.grammar import CONDITIONS, EXPECTED
@@ -175,7 +175,8 @@ def test_template_variables() -> None:
     assert first_column("templates.md", "Acknowledgements (every template that rules may name)") == ACKNOWLEDGEMENT
     assert first_column("templates.md", "`escalation` (to a colleague)") == VARIABLES["escalation"]
     assert first_column("templates.md", "`correction` (a draft, never sent by machine)") == VARIABLES["correction"]
-    assert first_column("templates.md", "`invitation` (to a call)") == VARIABLES["invitation"]
+    for name in OF_CALLS:
+        assert first_column("templates.md", "`invitation`, `moved`, `cancelled` (about a call)") == VARIABLES[name]
 
 
 def test_account_columns() -> None:

@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 
 from tests.calendarreader import read, shown
-from triaged.calls.invitations import event, slot_of
-from triaged.calls.slots import CLIENT_CLOSES, CLIENT_OPENS, free_slot
+from triaged.calls.invitations import event, stored_event
+from triaged.calls.slots import free_slots
 from triaged.calls.vtimezone import vtimezone
 from triaged.clocks.hours import Hours, parse_hours
 from triaged.model import Address, Interval
-from triaged.playbook import local_words
+from triaged.playbook import client_week, local_words
 
 YEARS = range(2025, 2031)
 HOME = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
@@ -92,7 +92,7 @@ def test_a_vtimezone_gives_back_the_moment() -> None:
         for start in near(name):
             slot = Interval(start, start + timedelta(minutes=30))
             octets = written(slot, name)
-            if read(octets) != (slot.start, slot.end) or slot_of(octets) != slot:
+            if read(octets) != (slot.start, slot.end) or stored_event(octets).slot != slot:
                 wrong.append(f"{name} {slot}")
             if b"VTIMEZONE" not in octets and ZoneInfo(name).key not in ("UTC", "Etc/UTC"):
                 in_utc.add((name, start.astimezone(ZoneInfo(name)).year, _twice(start, name)))
@@ -153,13 +153,16 @@ def words(moment: datetime) -> str:
 def what_is_wrong(organizer: str, client: str, earliest: datetime) -> str:
     latest = earliest + timedelta(days=7)
     hours = working(organizer)
-    slot = free_slot(busy=(), hours=hours, earliest=earliest, latest=latest, minutes=30, client_timezone=client)
+    week = client_week(client)
+    assert week is not None
+    windows = week.open_intervals(earliest, latest)  # as `scheduling.py` cuts them
+    slot = next(iter(free_slots(busy=(), hours=hours, windows=windows, minutes=30)), None)
     if slot is None or not earliest <= slot.start < slot.end <= latest:
         return f"no slot: {slot}"
     ours, theirs = ZoneInfo(organizer), ZoneInfo(client)
     octets = written(slot, organizer)
     start, end = read(octets)
-    if (start, end) != (slot.start, slot.end) or slot_of(octets) != slot:
+    if (start, end) != (slot.start, slot.end) or stored_event(octets).slot != slot:
         return f"{slot} is written as {start} to {end}"
     on_the_page = shown(octets)[0]
     told = [words(each) for each in (start.astimezone(ours), start.astimezone(theirs))]
@@ -169,7 +172,7 @@ def what_is_wrong(organizer: str, client: str, earliest: datetime) -> str:
         return f"{slot} is written as {on_the_page}"
     if not any(each.start <= start and end <= each.end for each in hours.open_intervals(earliest, latest)):
         return f"{slot} is not in working hours"
-    for since, until, days, zone in ((time(6), time(22), 6, ours), (CLIENT_OPENS, CLIENT_CLOSES, 5, theirs)):
+    for since, until, days, zone in ((time(6), time(22), 6, ours), (time(8), time(18), 5, theirs)):
         first, last = start.astimezone(zone), end.astimezone(zone)
         if not (
             first.weekday() < days and first.date() == last.date() and since <= first.time() < last.time() <= until

@@ -12,7 +12,7 @@ import icalendar
 import pytest
 
 from triaged.backends.ical import busy_of
-from triaged.calls.invitations import event, slot_of
+from triaged.calls.invitations import event, stored_event
 from triaged.errors import Permanent
 from triaged.model import Address, Interval
 
@@ -85,7 +85,7 @@ def test_the_time_zone_is_told_rightly(zone: str, month: int) -> None:
     start = datetime(2026, month, 28, 14, tzinfo=UTC)
     slot = Interval(start, start + timedelta(minutes=30))
     octets = invitation(slot=slot, timezone=zone)
-    assert slot_of(octets) == slot
+    assert stored_event(octets).slot == slot
     (block,) = busy_of([("x", octets)], start - timedelta(days=1), start + timedelta(days=1), timezone="UTC")
     assert block == slot
     if zone != "UTC":
@@ -133,7 +133,7 @@ def test_no_value_adds_a_line(field: str, value: str) -> None:
     assert str(written["STATUS"]) == "CONFIRMED"
     assert not isinstance(written["ATTENDEE"], list)
     assert set(written["ATTENDEE"].params) <= {"CN", "CUTYPE", "PARTSTAT", "ROLE", "RSVP"}
-    assert slot_of(octets) == SLOT
+    assert stored_event(octets).slot == SLOT
 
 
 def test_lines_are_folded_at_75_octets() -> None:
@@ -170,9 +170,9 @@ def test_a_slot_that_cannot_be_told_is_refused(old_new: tuple[str, str]) -> None
     octets = invitation()
     old, new = (each.encode() for each in old_new)
     assert octets.count(old) == 1
-    assert slot_of(octets) == SLOT
+    assert stored_event(octets).slot == SLOT
     with pytest.raises(Permanent):
-        slot_of(octets.replace(old, new))
+        stored_event(octets.replace(old, new))
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_slot_that_cannot_be_told_is_refused(old_new: tuple[str, str]) -> None
 )
 def test_what_holds_no_event_has_no_slot(octets: bytes) -> None:
     with pytest.raises(Permanent):
-        slot_of(octets)
+        stored_event(octets)
 
 
 # --- what other programs wrote ------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def look_at(octets: bytes) -> tuple[bool, bool]:
     except Permanent:
         read = False
     try:
-        slot = slot_of(octets)
+        slot = stored_event(octets).slot
         assert slot.start < slot.end
     except Permanent:
         told = False

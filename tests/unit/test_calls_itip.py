@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triaged.calls.itip import Attendee, Itip, Unreadable, read_itip, slot_in
+from triaged.calls.itip import Attendee, Itip, Unreadable, read_itip, read_stored
 from triaged.calls.zones import iana_name
 from triaged.mail.identity import Border
 from triaged.mail.parse import parse
@@ -220,7 +220,7 @@ def test_what_recurs_says_so_and_its_first_time(line: str) -> None:
     assert isinstance(found, Itip)
     assert (found.recurs, found.slot) == (True, ASKED)
     with pytest.raises(ValueError, match="recurs"):
-        slot_in(changed((START, f"{START}\n{line}")))
+        read_stored(changed((START, f"{START}\n{line}")))
 
 
 def test_of_several_events_of_one_series_the_series_counts() -> None:

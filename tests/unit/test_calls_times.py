@@ -33,6 +33,7 @@ class Case:
     zone: str
     offered: tuple[Interval, ...]
     standing: Interval | None
+    wanted: bool = False
 
     def read(self) -> Reading:
         return read_times(
@@ -42,6 +43,7 @@ class Case:
             minutes=MINUTES,
             offered=self.offered,
             standing=self.standing,
+            wanted=self.wanted,
         )
 
 
@@ -83,6 +85,7 @@ def corpus() -> list[Case]:
                     zone=zone,
                     offered=tuple(window(each, zone) for each in group.get("offered", ())),
                     standing=window(group["standing"], zone) if "standing" in group else None,
+                    wanted=group.get("wanted", False),
                 )
             )
     return found

@@ -296,7 +296,7 @@ def test_any_phrases_and_any_text(phrases: list[str], text: str, code: str) -> N
     hits = PhraseIndex(phrases).find(text, code)
     assert [hit for hit in hits if text[hit.start : hit.end] != hit.words] == []
     assert {hit.phrase for hit in hits} <= set(phrases)
-    exact = PhraseIndex(phrases).find(text, "")
+    exact = PhraseIndex(phrases).find(text, "it")  # of which no forms are known
     assert set(exact) <= set(hits)
 
 

@@ -47,9 +47,10 @@ def test_a_complaint_of_a_gold_account_is_answered_escalated_and_called(playbook
     assert notice.mail.recipient == "lena.brandt@nordlicht.example"
     [(call, _)] = effects_of(decision, BookCall)
     assert isinstance(call, BookCall)
-    assert (call.person, call.minutes, call.attendee.addr_spec) == ("lena", 30, "ann@acme.example")
-    assert NOW < call.earliest < call.latest
-    assert WHEN in call.text
+    appointment = call.appointment
+    assert (appointment.person, appointment.minutes, appointment.attendee.addr_spec) == ("lena", 30, "ann@acme.example")
+    assert NOW < call.windows[0].start < call.windows[-1].end
+    assert WHEN in call.draft.text
     assert decision.reference == reference(message.key)
 
 

@@ -20,7 +20,7 @@ import recurring_ical_events
 
 from triaged.accounts.match import directory, match
 from triaged.accounts.read_csv import read_accounts
-from triaged.mail.render import ACKNOWLEDGEMENT, VARIABLES, Templates, load_templates, render
+from triaged.mail.render import ACKNOWLEDGEMENT, OF_CALLS, VARIABLES, Templates, load_templates, render
 from triaged.model import Account, Address
 from triaged.written import template_files
 
@@ -217,16 +217,14 @@ FULL: dict[str, Any] = {
     "minutes": 30, "location": "Telephone", "summary": "Call about the printer",
     "trust": "sender not authenticated: DMARC result is none",
     "risk": "0.81", "signals": ("churn “looking at alternatives”", "chasing “second time”"), "trend": "0.12 → 0.55",
-    "chasers": 3,
+    "chasers": 3, "slots": "1. Tuesday, 10:00 (Berlin)",
 }  # fmt: skip
 OPTIONAL = {
     "contact": "", "account": "", "account_id": "", "tier": "", "due": "", "subject": "", "contract_ends": "",
     "call": "", "evidence": (), "location": "", "summary": "", "person": "", "trust": "",
-    "risk": "", "signals": (), "trend": "", "chasers": 0,
+    "risk": "", "signals": (), "trend": "", "chasers": 0, "slots": "",
 }  # fmt: skip
-STEMS = [
-    f"{name}{tail}" for name in ("request", "complaint", "renewal", "received", "invitation") for tail in LANGUAGES
-]
+STEMS = [f"{name}{tail}" for name in ("request", "complaint", "renewal", "received", *OF_CALLS) for tail in LANGUAGES]
 STEMS += ["escalation", "escalation.de"]
 
 
@@ -266,7 +264,9 @@ def test_what_is_known_is_said_and_what_is_not_known_leaves_no_hole(templates: T
     greeting = full.split("\n")[0]
     assert "Ada <Byron> & Söhne" in greeting
     assert re.fullmatch(r"(Hello|Guten Tag|Bonjour),|Hola:", bare.split("\n")[0])
-    if not stem.startswith("invitation"):
+    if stem.partition(".")[0] not in OF_CALLS:
+        assert FULL["slots"] in full
+        assert FULL["slots"] not in bare
         assert FULL["due"] in full
         assert FULL["due"] not in bare
         last = full.rstrip("\n").split("\n")[-1]

@@ -8,7 +8,7 @@ import icalendar
 import pytest
 
 from tests.unit.itip_strict import RULES, faults
-from triaged.calls.invitations import event, slot_of
+from triaged.calls.invitations import event, stored_event
 from triaged.calls.itip import Itip, read_itip
 from triaged.model import Address, Interval
 
@@ -75,7 +75,7 @@ def test_every_kind_is_right(kind: str, zone: str) -> None:
     ):
         octets = written(kind, timezone=zone, location=location)
         assert faults(octets) == set()
-        assert slot_of(octets) == SLOT
+        assert stored_event(octets).slot == SLOT
         found = agreed(octets)
         assert (found["DTSTART"].dt, found["DTEND"].dt) == (SLOT.start, SLOT.end)
         assert str(found.get("LOCATION", "")) == location
@@ -90,14 +90,14 @@ def test_no_value_makes_it_wrong(kind: str, value: str) -> None:
         octets = written(kind, **{name: value if name != "uid" else f"x{value}"})
         assert faults(octets) == set(), name
         assert {line.partition(":")[0].partition(";")[0] for line in lines(octets)} <= plain
-        assert slot_of(octets) == SLOT
+        assert stored_event(octets).slot == SLOT
     for role in ("organizer", "attendee", "chair"):
         if KINDS[kind].get(role, ANNA) is not None:
             octets = written(
                 kind, **{role: Address("x@y.example", value)} | ({"organizer": DESK} if role == "chair" else {})
             )
             assert faults(octets) == set(), role
-            assert slot_of(octets) == SLOT
+            assert stored_event(octets).slot == SLOT
 
 
 def test_what_was_written_is_read_as_it_was_meant() -> None:

@@ -43,6 +43,9 @@ ACK = {
     "subject": "Hello\r\nBcc: x@evil.example",
     "team": "Desk",
     "desk": "desk@firm.example",
+    "organizer": "Lena Brandt",
+    "minutes": 30,
+    "slots": "1. Friday, 10:00",
 }
 
 

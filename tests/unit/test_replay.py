@@ -297,7 +297,8 @@ def test_a_mail_that_was_planned_otherwise_is_seen(copied: Path) -> None:
 
 def test_an_effect_too_many_or_too_few_is_seen(copied: Path) -> None:
     spoil(copied, "DELETE FROM effect WHERE kind = 'notify'")
-    spoil(copied, "UPDATE effect SET payload = json_set(payload, '$.key', 'ask:9:other') WHERE kind = 'ask'")
+    another = "json_set(payload, '$.key', 'ask:9:' || (SELECT key FROM message WHERE message.id = message))"
+    spoil(copied, f"UPDATE effect SET payload = {another} WHERE kind = 'ask'")
     words = [each for found in replays(copied, every=3) for each in found.differences]
     assert any(each.startswith("notify:") and each.endswith("was not planned, comes out now") for each in words)
     assert "ask:9: was planned, does not come out now" in words

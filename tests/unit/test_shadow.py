@@ -131,7 +131,7 @@ def test_short_words() -> None:
         timedelta(hours=52): "2 d 4 h",
     }
     assert {span: span_words(span) for span in spans} == spans
-    mail = observed(1, ack(held=True), Wish(2, "call", "owed", {"minutes": 30, "person": "lena"}))
+    mail = observed(1, ack(held=True), Wish(2, "call", "owed", {"appointment": {"minutes": 30, "person": "lena"}}))
     assert would_words(mail) == (
         'acknowledgement "complaint", after a person\'s approval; call of 30 minutes with lena'
     )

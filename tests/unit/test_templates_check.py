@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.desk import NOW
-from triaged.mail.render import ACKNOWLEDGEMENT, VARIABLES, load_templates, read_templates, render
+from triaged.mail.render import ACKNOWLEDGEMENT, NEEDED, VARIABLES, load_templates, read_templates, render
 from triaged.mail.template import trace
 from triaged.proofread import Proof, proofread
 from triaged.rules.grammar import RuleSet
@@ -22,7 +22,7 @@ from triaged.written import template_files
 ROOT = Path(__file__).parents[2]
 OURS = Ours("Client Desk", "desk@firm.example", "Lena Brandt", "by phone", "Europe/Berlin", "en")
 SHIPPED = template_files(shipped("templates"))
-FEWEST = {name: SHIPPED[name] for name in ("layout.html", "escalation.txt", "invitation.txt")}
+FEWEST = {name: SHIPPED[name] for name in ("layout.html", *(f"{each}.txt" for each in NEEDED))}
 """What must be there."""
 END = "\nReference {{ reference }}\n"
 GOOD = "Subject: Mail ({{ reference }})\n\n{% if contact %}Dear {{ contact }}{% else %}Hello{% endif %},\n\nit came.\n"
@@ -155,7 +155,7 @@ def test_files_that_cannot_be_used(files: dict[str, str | bytes], where: str, wo
 
 DE = "Subject: Ihre Mail ({{ reference }})\n\nGuten Tag,\n\nwir haben Ihre Nachricht und melden uns bei Ihnen.\n"
 BESIDE = [
-    ({"complaint.de.txt": DE}, "complaint.de.txt", "leaves out {{ contact }}, {{ desk }}, {{ due }} and"),
+    ({"complaint.de.txt": DE}, "complaint.de.txt", "{{ due }}, {{ minutes }}, {{ organizer }}, {{ slots }} and"),
     ({"own.txt": DE, "own.de.txt": DE.replace("wir", "wir, {{ team }},")}, "own.de.txt", "says {{ team }}, which"),
     ({"own.txt": GOOD, "own.de.txt": GOOD}, "own.de.txt", "is the same as own.txt, word for word"),
     ({"own.txt": DE, "own.fr.txt": DE + "Bis bald.\n"}, "own.fr.txt", "reads like German, but by its name it is"),
@@ -169,6 +169,13 @@ BESIDE = [
 @pytest.mark.parametrize(("files", "where", "words"), BESIDE, ids=[words[:40] for _, _, words in BESIDE])
 def test_files_that_do_not_go_together(files: dict[str, str | bytes], where: str, words: str) -> None:
     assert [each.where for each in proof_of(files).hints if words in each.what] == [where]
+
+
+def test_an_acknowledgement_has_a_place_for_times_where_a_rule_offers_some() -> None:
+    rule = '[[rule]]\nname = "One"\nwhen.says = "x"\nwhen.account = "*"\nthen.acknowledge = "own"\nthen.call = {}\n'
+    for call, hinted in (('{ with = "coordinator", way = "offer" }', True), ('{ with = "coordinator" }', False)):
+        hints = proof_of({"own.txt": GOOD}, rules=rules_of(rule.format(call))).hints
+        assert ["{{ slots }}" in each.what for each in hints if each.where == "own.txt"].count(True) == hinted
 
 
 def test_a_template_that_nobody_names_is_a_hint() -> None:

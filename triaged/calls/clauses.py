@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from triaged.calls.days import Setting, Unclear, windows
@@ -51,6 +51,12 @@ DOUBTS: Final = {
 }
 
 
+TOPICS: Final = frozenset(
+    ("about", "regarding", "concerning", "wegen", "bezüglich", "über", "concernant", "sujet", "propos")
+)
+"""Words behind which it is said what the call is about."""
+
+
 @dataclass(slots=True)
 class Found:
     """What the clauses read so far say; each list in the order of the text.
@@ -75,6 +81,7 @@ def judged(sentences: Sequence[Sentence], setting: Setting) -> Found:
     sentence or the next, and only if all words of that are known: else a mail about anything would want a call.
     """
     found = Found()
+    sentences = [_without_topic(sentence) for sentence in sentences]
     for place, sentence in enumerate(sentences):
         around = sentences[max(0, place - 1) : place + 2]
         near = setting.known != () or (
@@ -82,6 +89,33 @@ def judged(sentences: Sequence[Sentence], setting: Setting) -> Found:
         )
         _judge_sentence(sentence, near=near, setting=setting, found=found)
     return found
+
+
+def beside_a_wish(sentences: Sequence[Sentence]) -> Place | None:
+    """Where the first sentence stands that names a time and speaks of talking or suiting, whatever else it says."""
+    for sentence in sentences:
+        kinds = {item.kind for item in sentence.items}
+        if kinds & {"talk", "callme", "good"} and kinds & (NAMES - {"number", "ordinal", "nth", "unclear"}):
+            return sentence.items[0].start, sentence.items[-1].end
+    return None
+
+
+def _without_topic(sentence: Sentence) -> Sentence:
+    """What the call is about, left out where it stands behind its time: "Friday at 10 about the invoices".
+
+    Before the time it stays, for then that may be the topic's: "about the delivery on Friday".
+    """
+    items = sentence.items
+    if not any(item.kind in ("talk", "callme") for item in items):
+        return sentence
+    opens = next((place for place, item in enumerate(items) if item.text in TOPICS), len(items))
+    opens -= opens < len(items) and opens > 0 and items[opens - 1].text in ("au", "à")
+    closes = next((n for n in range(opens, len(items)) if items[n].kind in ("talk", "callme", "comma")), len(items))
+    topic, before = items[opens:closes], items[:opens]
+    timed = any(item.kind in DAYS | CLOCKS for item in before)
+    if not timed or any(item.kind in NAMES for item in topic) or len(items) == len(topic):
+        return sentence
+    return replace(sentence, items=(*before, *items[closes:]))
 
 
 def _is_known(sentence: Sentence) -> bool:

@@ -17,6 +17,8 @@ from triaged.errors import Permanent
 from triaged.model import Address, Interval
 
 PRODUCT = "-//triaged//triaged//EN"
+MAX_NAME_CHARACTERS = 100
+"""As in the fields of a mail (`mail.compose`)."""
 
 
 def event(
@@ -104,13 +106,11 @@ _IS_UTC = ("UTC", "Etc/UTC")
 """Written with a Z."""
 
 
-def slot_of(ics: bytes) -> Interval:
-    """When the event in `ics` is, UTC. Raises: Permanent when that cannot be told.
-
-    Meant for events of ours; a time without a zone, an all-day event, one that recurs or has no end cannot be told.
-    """
+def stored_event(ics: bytes) -> itip.Stored:
+    """The event in `ics`, one of ours. Raises: Permanent when its time cannot be told: without a zone, all-day, without
+    an end, or recurring."""
     try:
-        return itip.slot_in(ics.decode("utf-8", "replace"))
+        return itip.read_stored(ics.decode("utf-8", "replace"))
     except ValueError as error:
         raise Permanent(f"the event cannot be read: {error}") from error
 
@@ -127,7 +127,7 @@ def _person(address: Address) -> vCalAddress:
     person = vCalAddress(_mailto(_line(address.addr_spec)))
     if address.display_name.strip() != "":
         # A quotation mark would be written `^'` (RFC 6868), and Outlook shows it so.
-        person.params["CN"] = _line(address.display_name).replace('"', "'")
+        person.params["CN"] = _line(address.display_name)[:MAX_NAME_CHARACTERS].replace('"', "'")
     return person
 
 

@@ -83,6 +83,15 @@ class Unreadable:
     uid: str
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event that stands in a calendar. slot: UTC; sequence: 0 where the server keeps none."""
+
+    slot: Interval
+    sequence: int
+    attendees: tuple[Attendee, ...]
+
+
 def read_itip(text: str, *, mime_method: str = "") -> Itip | Unreadable | None:
     """What the object says; None when there is none. mime_method: `method` of its Content-Type, `""` if it has none."""
     if text.strip() == "":
@@ -96,15 +105,16 @@ def read_itip(text: str, *, mime_method: str = "") -> Itip | Unreadable | None:
         return Unreadable(_sentence(error), told.upper()[:20], "" if uid is None else _plain(uid[1]).strip())
 
 
-def slot_in(text: str) -> Interval:
-    """When the one event in a calendar object is, UTC. Raises: ValueError, a sentence, when that cannot be told."""
+def read_stored(text: str) -> Stored:
+    """The one event of an object in a calendar. Raises: ValueError, a sentence, when its time cannot be told."""
     calendar = lines.read(text)
     events = calendar.within("VEVENT")
     if len(events) == 0:
         raise ValueError("there is no event in it")
     if _recurs(events):
         raise ValueError("the event recurs")
-    return _slot(calendar, events[0])
+    attendees = tuple(_attendee(line) for line in _all(events[0], "ATTENDEE"))
+    return Stored(_slot(calendar, events[0]), _sequence(events[0]), attendees)
 
 
 def _read(text: str, mime_method: str) -> Itip:

@@ -34,15 +34,14 @@ def free_slots(
     windows: Sequence[Interval],
     minutes: int,
     count: int = 1,
-    client: Hours | None = None,
     step_min: int = 30,
     buffer_min: int = 0,
     full_days: Collection[date] = (),
 ) -> tuple[Interval, ...]:
     """At most `count` slots of `minutes`, UTC, in order of time; none when nothing is free.
 
-    Each lies whole within one window, one opening of the organizer and, where they are known, one of the client's
-    working hours; touches no full day and no busy time widened by `buffer_min` on both sides; and starts at a
+    Each lies whole within one window and one opening of the organizer; touches no full day and no busy time widened
+    by `buffer_min` on both sides; and starts at a
     multiple of `step_min` minutes after the organizer's midnight. A window as long as the call is a moment that was
     asked for: it is tried as it stands, off the grid too.
 
@@ -53,7 +52,7 @@ def free_slots(
     zone, buffer = ZoneInfo(hours.timezone), timedelta(minutes=buffer_min)
     widened = (Interval(block.start - buffer, block.end + buffer) for block in busy)
     taken = _merged((*widened, *(_whole(day, zone) for day in full_days)))
-    found = _candidates(taken, hours, windows, timedelta(minutes=minutes), client, step_min)
+    found = _candidates(taken, hours, windows, timedelta(minutes=minutes), step_min)
 
     chosen, halves, passed = list[Interval](), set[tuple[date, bool]](), list[Interval]()
     for slot in found:
@@ -77,25 +76,18 @@ def _candidates(
     hours: Hours,
     windows: Sequence[Interval],
     length: timedelta,
-    client: Hours | None,
     step_min: int,
 ) -> Iterator[Interval]:
     """Every slot that may be had, window by window; those of one window in order, and they overlap."""
     zone = ZoneInfo(hours.timezone)
     for window in windows:
         is_moment = window.end - window.start == length
-        for opening in _openings(window, hours, client):
+        for opening in hours.open_intervals(window.start, window.end):
             for gap in _gaps(opening, taken):
                 start = gap.start.astimezone(UTC) if is_moment else _on_grid(gap.start, zone, step_min)
                 while start + length <= gap.end:
                     yield Interval(start, start + length)
                     start = _on_grid(start + timedelta(minutes=1), zone, step_min)
-
-
-def _openings(window: Interval, hours: Hours, client: Hours | None) -> Iterator[Interval]:
-    """When both work."""
-    for opening in hours.open_intervals(window.start, window.end):
-        yield from (opening,) if client is None else client.open_intervals(opening.start, opening.end)
 
 
 def _gaps(opening: Interval, taken: Sequence[Interval]) -> Iterator[Interval]:

@@ -31,7 +31,7 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from triaged.calls.clauses import Found, Place, judged
+from triaged.calls.clauses import Found, Place, beside_a_wish, judged
 from triaged.calls.days import Setting, Unclear, fits, windows
 from triaged.calls.grammar import MOST
 from triaged.calls.lexicon import Item, sentences
@@ -67,11 +67,13 @@ def read_times(
     minutes: int,
     offered: Sequence[Interval] = (),
     standing: Interval | None = None,
+    wanted: bool = False,
 ) -> Reading:
     """What a client writes about when to talk, in English, German or French; only its first 20,000 characters count.
 
     text: what was written now, without what is quoted. written: when, aware. zone: the client's, IANA. minutes: how
-    long the call is. offered: the slots we proposed, in their order. standing: the call that is booked.
+    long the call is. offered: the slots we proposed, in their order. standing: the call that is booked. wanted: that
+    they want a call is known, so that a time beside a word of talking or suiting is never passed over.
     """
     client = ZoneInfo(zone)
     setting = Setting(written.astimezone(client), client, minutes, tuple(offered), standing)
@@ -83,6 +85,8 @@ def read_times(
             reading = _concluded(judged(read, setting), setting, text)
         if reading.says == "choice" and reading.windows[0].start < written:
             raise Unclear("The slot lies in the past.")
+        if wanted and reading.says == "nothing" and (beside := beside_a_wish(read)) is not None:
+            raise Unclear("They name a time where they speak of the call.", beside)
         return reading
     except Unclear as unclear:
         return Reading("unsure", words=_first(text, unclear.place), why=str(unclear))

@@ -18,6 +18,7 @@ from triaged.cli import (  # isort: skip
     service,
     login,
     mails,
+    calls,
     explain,
     undo,
     limits,

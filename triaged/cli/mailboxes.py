@@ -230,6 +230,7 @@ def _say_what_leaves(out: Console, name: str, mails: Sequence[ObservedMail], cut
 _KINDS = {
     "ack": "acknowledgements to clients",
     "call": "calls with clients",
+    "offer": "offers of times for a call",
     "notify": "notes to colleagues",
     "file": "mails moved",
     "refile": "mails moved back",
@@ -244,8 +245,9 @@ def _mail_words(mail: ObservedMail, zone: str) -> str:
 
 def _wish_line(wish: Wish, zone: str) -> str:
     words = shadow.wish_words(wish)
-    if wish.kind == "call":
-        begin, end = (datetime.fromisoformat(wish.payload[key]) for key in ("earliest", "latest"))
+    if wish.kind in ("call", "offer"):
+        windows = wish.payload["windows"]
+        begin, end = (datetime.fromisoformat(each) for each in (windows[0]["start"], windows[-1]["end"]))
         words += f", between {terminal.wall(begin, zone)} and {terminal.wall(end, zone)}"
     return words
 

@@ -266,7 +266,7 @@ def _nothing_twice(fresh: Path, *, cut_off: datetime, now: datetime, made: str) 
     with log.transaction():
         rows = log.db.execute(
             "SELECT id, message, kind FROM effect WHERE state IN ('held', 'owed', 'doing') "
-            "AND kind IN ('ack', 'call', 'invitation', 'notify') ORDER BY id"
+            "AND kind IN ('ack', 'notify', 'call', 'offer', 'invitation', 'move', 'cancel') ORDER BY id"
         ).fetchall()
         for row, message, kind in rows:
             log.db.execute(

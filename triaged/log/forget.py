@@ -86,6 +86,7 @@ WORDS = {
     "contact": "contact entries",
     "alias": "addresses of accounts",
     "account": "names of accounts",
+    "call": "calls of others",
     "octets": "unread mails (their octets)",
     "rule_set": "rule sets that were in use",
     "correction": "corrections of others' mails",

@@ -131,6 +131,7 @@ def clear(log: Log, rows: Sequence[int], *, event: str, why: str, now: datetime)
         log.db.execute("UPDATE decision SET decision = ?, background = '' WHERE id = ?", (bare, row))
     for statement in (
         "DELETE FROM octets WHERE message",
+        "DELETE FROM call WHERE message",
         "UPDATE effect SET payload = '{}', detail = '' WHERE message",
         "UPDATE undo_item SET told = '' WHERE message",
         "UPDATE bad_address SET why = 'what the server said was removed' WHERE message",
@@ -151,6 +152,7 @@ def _bare(decision: Decision) -> Decision:
         acknowledge=dataclasses.replace(decision.acknowledge, reason=""),
         rules=tuple(dataclasses.replace(rule, conditions=()) for rule in decision.rules),
         risk=dataclasses.replace(risk, evidence=_wordless(risk.evidence)),
+        answer=None,
     )
 
 

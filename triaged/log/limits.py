@@ -6,12 +6,13 @@ both be the first. A limit never loses anything: what it stops stays in the log,
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from triaged.decision import BookCall, EffectState, Notify, Planned, SendAck, SendInvitation
+from triaged.decision import BookCall, EffectState, Notify, OfferCall, Planned, SendAck, SendInvitation
 from triaged.log.encode import from_ms, to_ms
 
 BREAKER = "the breaker is open: "
@@ -25,6 +26,7 @@ HOUR_MS = 3_600_000
 ECHOES = 2
 """Acknowledgements of ours that a mail answers, it and the mails before it: clients answer one, hardly ever two in a
 row; a machine that drops its own marks answers each."""
+_ToClient = SendAck | BookCall | OfferCall
 AHEAD = timedelta(days=1)
 """What leaves later than that was counted by a clock that was wrong, and counts no more."""
 
@@ -65,10 +67,14 @@ class Limits:
         if cut_off is None:
             return Start("observed", planned.not_before, f"the mailbox {mailbox} is only observed")
         match effect:
-            case SendAck() | BookCall():
+            case SendAck() | BookCall() | OfferCall():
                 if received < cut_off:
                     return Start("dropped", planned.not_before, CUT_OFF)
-                return self._to_client(effect, planned, message, mailbox, now) or as_meant
+                start = self._to_client(effect, planned, message, mailbox, now) or as_meant
+                if isinstance(effect, OfferCall) and start.state == "held" != planned.state:
+                    # The acknowledgement waits, or leaves, without times: those would be gone when a person looks.
+                    return Start("dropped", planned.not_before, start.why)
+                return start
             case Notify() if self._count("notify", now, client=effect.person) >= self._caps.notices_per_hour:
                 cap = self._caps.notices_per_hour
                 return Start("held", planned.not_before, f"{effect.person} had {cap} notes within an hour")
@@ -81,7 +87,7 @@ class Limits:
         if start.state not in ("owed", "held"):
             return
         match effect:
-            case SendAck() | BookCall():
+            case SendAck() | BookCall() | OfferCall():
                 client, domain = effect.client_key, effect.client_domain
             case Notify():
                 client, domain = effect.person, ""
@@ -100,7 +106,7 @@ class Limits:
         self._db.execute("INSERT INTO breaker (opened_at, why) VALUES (?, ?)", (to_ms(now), why))
         self._db.execute(
             "UPDATE effect SET state = 'held', intended = 'owed', detail = ?, changed_at = ? "
-            "WHERE state = 'owed' AND kind IN ('ack', 'call')",
+            "WHERE state = 'owed' AND kind IN ('ack', 'call', 'offer')",
             (f"{BREAKER}{why}", to_ms(now)),
         )
 
@@ -125,12 +131,12 @@ class Limits:
         return from_ms(row[0]) if row is not None else None
 
     def _to_client(
-        self, effect: SendAck | BookCall, planned: Planned, message: int, mailbox: str, now: datetime
+        self, effect: _ToClient, planned: Planned, message: int, mailbox: str, now: datetime
     ) -> Start | None:
         """What stands against writing to this client now; None when nothing does."""
         if bad := self._db.execute("SELECT why FROM bad_address WHERE client = ?", (effect.client_key,)).fetchone():
             return Start("dropped", planned.not_before, f"{BOUNCED}{bad[0]}")
-        if earlier := self._within_window(effect, mailbox, now):
+        if earlier := self._within_window(effect, mailbox, now) or self._has_call(effect, now):
             return Start("dropped", planned.not_before, earlier)
         if planned.state != "owed":
             return None
@@ -147,13 +153,16 @@ class Limits:
             return Start("held", planned.not_before, f"{BREAKER}{why}")
         return self._put_off(effect.kind, planned, now)
 
-    def _within_window(self, effect: SendAck | BookCall, mailbox: str, now: datetime) -> str:
+    def _within_window(self, effect: _ToClient, mailbox: str, now: datetime) -> str:
+        if isinstance(effect, BookCall) and len(effect.holds) > 0:
+            return ""  # the client chose one of the times that we offered
+        kinds = ("ack",) if isinstance(effect, SendAck) else ("call", "offer")
         row = self._db.execute(
             "SELECT message.reference, leaves_at, effect.state FROM answered "
             "LEFT JOIN effect ON effect.id = answered.effect LEFT JOIN message ON message.id = effect.message "
-            "WHERE client = ? AND answered.mailbox = ? AND answered.kind = ? AND leaves_at > ? AND leaves_at < ? "
-            "ORDER BY leaves_at DESC LIMIT 1",
-            (effect.client_key, mailbox, effect.kind, to_ms(now - self._caps.window), to_ms(now + AHEAD)),
+            "WHERE client = ? AND answered.mailbox = ? AND answered.kind IN (SELECT value FROM json_each(?)) "
+            "AND leaves_at > ? AND leaves_at < ? ORDER BY leaves_at DESC LIMIT 1",
+            (effect.client_key, mailbox, json.dumps(kinds), to_ms(now - self._caps.window), to_ms(now + AHEAD)),
         ).fetchone()
         if row is None:
             return ""
@@ -164,6 +173,19 @@ class Limits:
             return f"{WINDOW}{what} to this person waits for approval already ({reference}); {hours}"
         when = f"{from_ms(leaves_at):%Y-%m-%d %H:%M} UTC"
         return f"{WINDOW}{what} to this person left or leaves on {when} ({reference}); {hours}"
+
+    def _has_call(self, effect: _ToClient, now: datetime) -> str:
+        """Why no further call is needed with this person: one is being booked, is offered or is to come."""
+        if isinstance(effect, SendAck) or (isinstance(effect, BookCall) and len(effect.holds) > 0):
+            return ""
+        row = self._db.execute(
+            "SELECT message.reference FROM answered JOIN effect ON effect.id = answered.effect "
+            "JOIN message ON message.id = effect.message LEFT JOIN call ON call.uid = effect.external_id "
+            "WHERE client = ? AND answered.kind IN ('call', 'offer') AND (effect.state IN ('held', 'owed', 'doing') "
+            "OR call.state IN ('waiting', 'offered') OR (call.state <> 'cancelled' AND call.ends_at > ?)) LIMIT 1",
+            (effect.client_key, to_ms(now)),
+        ).fetchone()
+        return f"{WINDOW}there is a call with this person already ({row[0]})" if row is not None else ""
 
     def _echoes(self, message: int) -> int:
         """How many acknowledgements of ours a mail answers, by its own references and those of the mails that they were

@@ -11,6 +11,7 @@ import json
 from sqlite_utils import Database, Migrations
 
 from triaged.errors import Permanent
+from triaged.log.callschema import TABLE, as_of_today
 
 migrations = Migrations("triaged")
 
@@ -71,7 +72,7 @@ CREATE TABLE effect (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
     message INTEGER NOT NULL REFERENCES message (id),
-    kind TEXT NOT NULL,                   -- ack | notify | call | invitation | file | refile | ask
+    kind TEXT NOT NULL,                   -- decision.Effect: ack | notify | call | offer | invitation | file | …
     lane TEXT NOT NULL,                   -- which thread does it
     state TEXT NOT NULL,                  -- held | owed | doing | done | person | dropped
     not_before_at INTEGER NOT NULL,
@@ -417,6 +418,15 @@ def m009_client_hours(db: Database) -> None:
     """When clients work."""
     for statement in _statements(_CLIENT_HOURS):
         db.execute(statement)
+
+
+@migrations()
+def m010_calls(db: Database) -> None:
+    """Calls as they stand; an effect that was planned before knows its windows and its mail as those of today do."""
+    for statement in _statements(TABLE):
+        db.execute(statement)
+    for row, payload in db.execute("SELECT id, payload FROM effect WHERE kind = 'call' AND payload <> '{}'").fetchall():
+        db.execute("UPDATE effect SET payload = ? WHERE id = ?", (json.dumps(as_of_today(json.loads(payload))), row))
 
 
 def newest() -> str:

@@ -22,17 +22,15 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite
 
 from triaged.decision import (
     AskPerson,
-    BookCall,
     Decision,
     Effect,
-    FileMessage,
-    MarkMessage,
     Outcome,
     Planned,
-    Refile,
-    SendInvitation,
+    ReleaseTimes,
 )
 from triaged.errors import Permanent
+from triaged.log import calls
+from triaged.log.effects import external_id, lane_of, without_times
 from triaged.log.encode import BACKGROUND, DECISION, EFFECT, MESSAGE, decided_columns, from_ms, to_ms
 from triaged.log.limits import Caps, Limits, Start
 from triaged.log.rights import make_private
@@ -41,6 +39,7 @@ from triaged.model import Bounce, Locator, Message, Raw
 from triaged.playbook import Background
 
 BUSY_TIMEOUT_S = 30.0
+UNANSWERED = "Nobody answered the times that were offered for a call; they are kept free no longer."
 
 
 def connect(path: Path) -> Database:
@@ -50,23 +49,6 @@ def connect(path: Path) -> Database:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
         connection.execute(f"PRAGMA {pragma}")
     return Database(connection)
-
-
-def lane_of(effect: Effect) -> str:
-    """The lane that does an effect: one per outbound service, so that a hung server delays no other."""
-    match effect:
-        case BookCall():
-            return f"calendar:{effect.person}"
-        case SendInvitation() if effect.person != "":
-            return f"calendar:{effect.person}"
-        case MarkMessage() | FileMessage():
-            return f"mailbox:{effect.locator.mailbox}"
-        case Refile():
-            return f"mailbox:{effect.mailbox}"
-        case AskPerson():
-            return "person"
-        case _:
-            return "mail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +169,9 @@ class Log:
         self.event("triaged", ", ".join(verdict.chosen) or "other", message=row, now=now)
         if message.bounce is not None:
             self._came_back(message.bounce, now)
+        if decision.answer is not None:
+            calls.note_answer(self.db, decision.answer, now=now)
+            self.event(f"answer.{decision.answer.says}", decision.answer.words, message=row, now=now)
         return Recorded(row, False, self.plan(row, decision.effects, now))
 
     def quarantine(self, raw: Raw, *, key: str, cause: str, now: datetime) -> Recorded:
@@ -270,7 +255,13 @@ class Log:
         """The effect is done; what follows from it is planned in the same commit. Returns the lanes with new work."""
         self.move(claimed.row, "done", outcome.detail, now)
         self.event(f"{claimed.effect.kind}.done", outcome.detail, message=claimed.message, now=now)
-        return self.plan(claimed.message, outcome.follow_ups, now)
+        if outcome.call is not None:
+            calls.put(self.db, outcome.call, message=claimed.message, now=now)
+        follow_ups = outcome.follow_ups
+        if isinstance(claimed.effect, ReleaseTimes) and calls.is_unanswered(self.db, claimed.effect.uid):
+            ask = AskPerson(f"ask:{claimed.effect.key}", UNANSWERED)
+            follow_ups = (*follow_ups, Planned(ask, "person", now))
+        return self.plan(claimed.message, follow_ups, now)
 
     def put_off(self, claimed: Claimed, *, until: datetime, why: str, now: datetime) -> None:
         """The effect did not happen and is owed again from `until` on."""
@@ -278,10 +269,11 @@ class Log:
         self.db.execute("UPDATE effect SET not_before_at = ? WHERE id = ?", (to_ms(until), claimed.row))
         self.event(f"{claimed.effect.kind}.later", why, message=claimed.message, now=now)
 
-    def hand_to_person(self, claimed: Claimed, *, why: str, now: datetime) -> None:
-        """The effect goes to a person; no machine touches it again."""
+    def hand_to_person(self, claimed: Claimed, *, why: str, now: datetime) -> frozenset[str]:
+        """The effect goes to a person; no machine touches it again. Whoever was to be offered times is answered."""
         self.move(claimed.row, "person", why, now)
         self.event(f"{claimed.effect.kind}.person", why, message=claimed.message, now=now)
+        return self.plan(claimed.message, without_times(claimed.effect), now)
 
     # --- around ---
 
@@ -338,7 +330,7 @@ class Log:
 
     def plan(self, message: int, effects: Iterable[Planned], now: datetime) -> frozenset[str]:
         """Write effects down as the limits let them begin; one that is there already stays. Returns lanes with work."""
-        lanes = set()
+        lanes = set[str]()
         mailbox, received_at = self.db.execute(
             "SELECT mailbox, received_at FROM message WHERE id = ?", (message,)
         ).fetchone()
@@ -347,6 +339,8 @@ class Log:
             row = self._insert_effect(message, planned, start, now)
             if row is None:
                 continue
+            if start.state != "owed":
+                lanes |= self.plan(message, without_times(planned.effect), now)
             self.limits.began(row, planned, start, mailbox=mailbox)
             if start.why != "":
                 self.event(f"{planned.effect.kind}.{start.state}", start.why, message=message, now=now)
@@ -393,7 +387,7 @@ class Log:
                 start.state,
                 planned.state,
                 to_ms(start.not_before),
-                _external_id(effect),
+                external_id(effect),
                 EFFECT.dump_json(effect).decode(),
                 start.why,
                 to_ms(now),
@@ -418,16 +412,6 @@ def decision_row(decision: Decision, background: Background | None) -> dict[str,
         "decision": DECISION.dump_json(dataclasses.replace(decision, effects=())).decode(),
         "background": BACKGROUND.dump_json(background).decode() if background is not None else "",
     }
-
-
-def _external_id(effect: Effect) -> str:
-    match effect:
-        case BookCall():
-            return effect.uid
-        case MarkMessage() | FileMessage() | Refile() | AskPerson():
-            return ""
-        case _:
-            return effect.mail.message_id
 
 
 def _message_row(message: Message, decision: Decision, mailbox: str, now: datetime) -> dict[str, Any]:

@@ -19,10 +19,11 @@ MAX_TEXT_CHARACTERS = 2_010
 MAX_ITEMS = 50
 """Of a list."""
 
-ACKNOWLEDGEMENT = frozenset(
-    {"contact", "account", "category", "reference", "due", "subject", "team", "desk"},
-)
+ACKNOWLEDGEMENT = frozenset("contact account category reference due subject team desk organizer minutes slots".split())
 """Variables of every template that rules may name."""
+
+OF_CALLS = ("invitation", "moved", "cancelled")
+"""Templates of what a client is told of a call that stands or stood."""
 
 VARIABLES: Mapping[str, frozenset[str]] = {
     "escalation": frozenset(
@@ -30,17 +31,21 @@ VARIABLES: Mapping[str, frozenset[str]] = {
         "contract_ends due call team trust risk signals trend chasers".split()
     ),
     "correction": frozenset("contact subject sent call colleague reference team desk".split()),
-    "invitation": frozenset("contact team organizer when minutes location reference subject summary".split()),
+    **dict.fromkeys(
+        OF_CALLS,
+        frozenset("contact team organizer when minutes location reference subject summary".split()),
+    ),
 }
 """Variables of the templates that no rule names: the machine uses them, `correction` for drafts only."""
 
-NEEDED = ("escalation", "invitation")
+NEEDED = ("escalation", *OF_CALLS)
 LAYOUT = "layout.html"
 _LAYOUT_VARIABLES = frozenset({"subject", "language", "paragraphs"})
 _LISTS: Mapping[str, int] = {"evidence": 1, "signals": 1, "paragraphs": 2}
 """How many loops deep: `paragraphs` are lists of lines."""
 _MANY_LINES = "text"
 """The one variable that may hold line breaks; every other is made one line."""
+_TIMES = ("when", "slots")
 _SUBJECT_ELSEWHERE = frozenset({"betreff", "objet", "asunto", "oggetto", "onderwerp", "assunto", "ämne", "temat"})
 """The word in other languages, which some would write."""
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -165,12 +170,12 @@ def _value(name: str, value: Any) -> Any:
 
 
 def _plain(name: str, value: str) -> str:
-    """Words of a client, fit to stand in a template; `when` alone may hold the mark of a time not known yet."""
+    """Words of a client, fit to stand in a template; only `_TIMES` may hold the mark of a time not known yet."""
     most = MAX_VALUE_CHARACTERS if name != _MANY_LINES else MAX_TEXT_CHARACTERS
     words = _UNSEEN.sub(" ", value[: 2 * most]).encode("utf-8", "replace").decode("utf-8")
     words = words if name == _MANY_LINES else " ".join(words.split())
     words = words if len(words) <= most else words[: most - 1].rstrip() + "…"
-    return words if name == "when" else _MARK.sub(r"\g<0> ", words)
+    return words if name in _TIMES else _MARK.sub(r"\g<0> ", words)
 
 
 def _load(name: str, octets: bytes) -> tuple[Template, Template]:

@@ -10,11 +10,11 @@ from email.message import EmailMessage
 from email.policy import default
 from itertools import zip_longest
 
-from triaged.decision import AskPerson, BookCall, Decision, FileMessage, Notify, Planned, SendAck
+from triaged.decision import AskPerson, BookCall, Decision, FileMessage, Notify, OfferCall, Planned, SendAck
 from triaged.model import Account
-from triaged.plan import ACCOUNT_MANAGER
 from triaged.rules.grammar import NO_TEMPLATE, OTHER, WORDS, Rule
 from triaged.views import moment
+from triaged.wishes import ACCOUNT_MANAGER
 
 AT_ONCE, APPROVAL, NOT_SENT = "at once", "waits for approval", "is not sent"
 SURE, UNSURE = "sure", "unsure"
@@ -76,7 +76,7 @@ def values(side: Decided) -> dict[str, tuple[str, ...]]:
     decision = side.decision
     told = [each.effect.person for each in decision.effects if isinstance(each.effect, Notify)]
     escalated = [person for person in told if person in _escalated(side)]
-    calls = [each for each in decision.effects if isinstance(each.effect, BookCall)]
+    calls = [each for each in decision.effects if isinstance(each.effect, (BookCall, OfferCall))]
     return {
         "category": tuple(sorted(decision.verdict.chosen)) or (OTHER,),
         "sure": (SURE if decision.verdict.sure else UNSURE,),
@@ -100,8 +100,16 @@ def _acknowledgement(decision: Decision) -> tuple[str, ...]:
     template = decision.acknowledge.template
     if template is None:
         return (NO_TEMPLATE,)
-    planned = next((each for each in decision.effects if isinstance(each.effect, SendAck)), None)
+    acks = (_ack_of(each) for each in decision.effects)
+    planned = next((each for each in acks if isinstance(each.effect, SendAck)), None)
     return (template, _how(planned, decision.decided_at) if planned is not None else NOT_SENT)
+
+
+def _ack_of(planned: Planned) -> Planned:
+    """The acknowledgement as it leaves, alone or with the times that are offered in it."""
+    effect = planned.effect
+    offer = effect.offer if isinstance(effect, OfferCall) else None
+    return Planned(offer.plain, *offer.leaves) if offer is not None else planned
 
 
 def _how(planned: Planned, now: datetime) -> str:
@@ -112,15 +120,16 @@ def _how(planned: Planned, now: datetime) -> str:
 
 
 def _call_words(planned: Planned, now: datetime) -> str:
-    assert isinstance(planned.effect, BookCall)
-    how = _how(planned, now)
-    words = f"{planned.effect.minutes} minutes with {planned.effect.person}"
+    assert isinstance(planned.effect, BookCall | OfferCall)
+    how, appointment = _how(_ack_of(planned), now), planned.effect.appointment
+    words = f"{appointment.minutes} minutes with {appointment.person}"
+    words = f"offer of {words}" if isinstance(planned.effect, OfferCall) else words
     return words if how == AT_ONCE else f"{words}, {how}"
 
 
 def _by(planned: Planned) -> str:
-    assert isinstance(planned.effect, BookCall)
-    return moment(planned.effect.latest) or ""
+    assert isinstance(planned.effect, BookCall | OfferCall)
+    return moment(max(each.end for each in planned.effect.windows)) or ""
 
 
 def _escalated(side: Decided) -> frozenset[str]:
@@ -195,15 +204,17 @@ def _wording(was: Decided, would: Decided, given: tuple[Names, Names]) -> Iterat
         yield Aspect("wording", (first[0],), (first[1],), *by)
 
 
-def _to_client(decision: Decision) -> list[SendAck | BookCall]:
-    return [each.effect for each in decision.effects if isinstance(each.effect, (SendAck, BookCall))]
+def _to_client(decision: Decision) -> list[SendAck | BookCall | OfferCall]:
+    return [each.effect for each in decision.effects if isinstance(each.effect, (SendAck, BookCall, OfferCall))]
 
 
-def _lines(effects: list[SendAck | BookCall]) -> Iterator[str]:
+def _lines(effects: list[SendAck | BookCall | OfferCall]) -> Iterator[str]:
     """What the client reads, line by line: subject, text, then the HTML."""
     for effect in effects:
-        if isinstance(effect, BookCall):
-            yield from (effect.subject, *effect.text.splitlines(), *effect.html.splitlines())
+        if not isinstance(effect, SendAck):
+            draft = effect.draft if isinstance(effect, BookCall) else effect.offer.draft if effect.offer else None
+            if draft is not None:
+                yield from (draft.subject, *draft.text.splitlines(), *draft.html.splitlines())
             continue
         mail = message_from_bytes(effect.mail.octets, policy=default)
         assert isinstance(mail, EmailMessage)

@@ -31,7 +31,13 @@ from triaged.worker.writer import Writer
 
 MAX_ATTEMPTS = 12
 """Tries of one effect before a person gets it: with the waits of `retry` about half an hour of refusals."""
-LONGEST_SLEEP_S = 30.0
+LONGEST_SLEEP_S = 5.0
+"""Between looks at what people let go or asked for by a command; one short query each."""
+
+MOMENT_S = 5.0
+"""A shorter wait is no trouble: two wanted the same time, or a connection broke."""
+LOOK_EVERY = timedelta(minutes=1)
+"""Between looks at a service in trouble for which nothing is owed."""
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +65,7 @@ class Lane:
         self._note = around.log_path.parent / f"crossed-{name.replace(':', '-')}"
         self.wake = Event()
         self.troubled = False
+        self._look_at = around.clock()
 
     @property
     def part(self) -> str:
@@ -74,7 +81,7 @@ class Lane:
             while not self._around.stop.is_set():
                 self._around.beats.beat(self.part)
                 self.wake.clear()
-                if reader.next_due_ms(self.name) is None or not self._connect():
+                if not self._is_ready(is_owed=reader.next_due_ms(self.name) is not None):
                     self._sleep(reader)
                     continue
                 claimed = self._write(lambda rows: rows.claim(self.name, now=self._around.clock()))
@@ -96,6 +103,24 @@ class Lane:
             left_s = min(left_s, max(0.0, (from_ms(due_ms) - self._around.clock()).total_seconds()))
         self._around.beats.retire(self.part)  # waiting for work is no hang, however short `stall_s` is
         self.wake.wait(left_s)
+
+    def _is_ready(self, *, is_owed: bool) -> bool:
+        """Whether something is owed and the service is there.
+
+        Where one failure stops all, effects are tried all the same, so that a person gets them in time; while none is
+        owed, the service is looked at now and then, so that the alarm ends.
+        """
+        if not self._service.fails_whole:
+            return is_owed and self._connect()
+        if self.troubled and not is_owed and self._around.clock() >= self._look_at:
+            self._look_at = self._around.clock() + LOOK_EVERY
+            try:
+                self._service.connect()
+            except TriagedError as error:
+                self._failed(error, LOOK_EVERY.total_seconds())
+            else:
+                self._well()
+        return is_owed
 
     def _connect(self) -> bool:
         """Connect, patiently; False when stopped meanwhile."""
@@ -160,12 +185,16 @@ class Lane:
         match end:
             case Outcome():
                 lanes = rows.finish(claimed, end, now=now)
+                if self._service.fails_whole:
+                    self._well()
             case Transient() | LoginRefused() if claimed.attempts < MAX_ATTEMPTS:
-                until = now + timedelta(seconds=wait_after_s(end, claimed.attempts))
-                rows.put_off(claimed, until=until, why=str(end), now=now)
+                wait_s = wait_after_s(end, claimed.attempts)
+                rows.put_off(claimed, until=now + timedelta(seconds=wait_s), why=str(end), now=now)
+                if self._service.fails_whole and wait_s > MOMENT_S:
+                    self._failed(end, wait_s)
                 word = "later"
             case Permanent() | Uncertain() | _:
-                rows.hand_to_person(claimed, why=str(end), now=now)
+                lanes = rows.hand_to_person(claimed, why=str(end), now=now)
                 word = "person"
         log.info(
             "effect mail=%d kind=%s end=%s attempt=%d", claimed.message, claimed.effect.kind, word, claimed.attempts

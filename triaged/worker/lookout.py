@@ -14,11 +14,12 @@ from triaged.log.keep import clear_ripe
 from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.model import Address
-from triaged.ports import Mailer, Notifier
+from triaged.ports import Calendar, Mailer, Notifier
 from triaged.settings import Config
 from triaged.worker.alarms import Thresholds
 from triaged.worker.canary import Canary, CanarySettings
 from triaged.worker.learner import LEARN, LEARN_S, Learner, learn_if_due
+from triaged.worker.standing import Standing
 from triaged.worker.telling import Alarms, Certificates, Watchfulness
 from triaged.worker.timers import Job, TimerSurroundings
 
@@ -26,6 +27,8 @@ ALARMS_S = 30.0
 """Between looks at the longest, so that people hear within a minute of what is wrong for ten seconds."""
 CERTIFICATES_S = 60.0
 CANARY_S = 10.0
+CALLS, CALLS_S = "calls", 300.0
+"""Its own thread, for a calendar may take its time to answer."""
 KEEP, KEEP_S = "keep", 3600.0
 """Its own thread, for a first clearing of a large log takes minutes; hourly, for a worker may not live a day."""
 
@@ -36,7 +39,7 @@ logger = logging.getLogger(__name__)
 class Lookout:
     """certificates: by server, how to learn when its certificate ends; secrets: by name, when one of ours does.
 
-    canary: None when none is sent; mailer: its own.
+    canary: None when none is sent; mailer: its own. calendars: makes those of our people, by their ids.
     stall_s: silence of a part that counts as a hang. keep_days: how long texts are kept, by category. learner: None
     when the worker never trains by itself.
     """
@@ -47,6 +50,7 @@ class Lookout:
     secrets: Mapping[str, Callable[[], datetime]]
     canary: CanarySettings | None
     mailer: Callable[[], Mailer]
+    calendars: Callable[[], Mapping[str, Calendar]]
     stall_s: float
     keep_days: Mapping[str, int]
     learner: Learner | None
@@ -72,6 +76,8 @@ def timers(lookout: Lookout, around: TimerSurroundings) -> dict[str, tuple[Job, 
     poll_s = lookout.watchfulness.thresholds.poll.total_seconds()
     keep = Job(KEEP, KEEP_S, partial(_clear, around, lookout.keep_days))
     jobs = {"alarms": (Job("alarms", min(poll_s, ALARMS_S), alarms.work),), "timer": tuple(chores), KEEP: (keep,)}
+    standing = Standing(lookout.calendars(), writer=around.writer, clock=around.clock)
+    jobs[CALLS] = (Job(CALLS, CALLS_S, standing.work),)
     if lookout.learner is not None:
         jobs[LEARN] = (Job(LEARN, LEARN_S, partial(learn_if_due, lookout.learner, around)),)
     return jobs

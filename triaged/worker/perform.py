@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Protocol
 
-from triaged.calls.invitations import event, slot_of
-from triaged.calls.slots import free_slots
-from triaged.clocks.hours import Hours
-from triaged.decision import (
-    WHEN,
-    BookCall,
-    Effect,
-    FileMessage,
-    MarkMessage,
-    Notify,
-    Outcome,
-    Outgoing,
-    Planned,
-    Refile,
-    SendAck,
-    SendInvitation,
-)
+from triaged.decision import Effect, FileMessage, MarkMessage, Notify, Outcome, Refile, SendAck, SendInvitation
 from triaged.errors import Gone, Permanent, Transient, Uncertain
-from triaged.mail.compose import compose
 from triaged.mail.strict import faults
-from triaged.model import Address, Interval
-from triaged.playbook import client_week, local_words
-from triaged.ports import Calendar, Crossing, Mailbox, Mailer
+from triaged.ports import Crossing, Mailbox, Mailer
 
 
 class LaneService(Protocol):
-    """What a lane works with; one thread owns it. Errors as in `triaged.ports`."""
+    """What a lane works with; one thread owns it. Errors as in `triaged.ports`.
+
+    fails_whole: that one effect could not be done for now means that none can be: a calendar is read or it is not; a
+    mail server may refuse one recipient alone.
+    """
+
+    fails_whole: bool
 
     def connect(self) -> None:
         """Be ready to perform; cheap when it is."""
@@ -63,6 +49,8 @@ class MailLane:
     refuses: why a client must not be written to, `""` for most: asked again now, for the list may have been edited
     since the mail was decided about.
     """
+
+    fails_whole = False
 
     def __init__(self, mailer: Mailer, refuses: Callable[[str], str]) -> None:
         self._mailer, self._refuses = mailer, refuses
@@ -95,113 +83,10 @@ class MailLane:
         self._mailer.close()
 
 
-class CalendarLane:
-    """Books calls in one person's calendar; the invitation follows from the booking. refuses: as in `MailLane`."""
-
-    def __init__(
-        self,
-        calendar: Calendar,
-        *,
-        organizer: Address,
-        hours: Hours,
-        step_min: int,
-        buffer_min: int,
-        location: str,
-        refuses: Callable[[str], str],
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._calendar, self._organizer, self._hours, self._refuses = calendar, organizer, hours, refuses
-        self._step_min, self._buffer_min, self._location, self._clock = step_min, buffer_min, location, clock
-
-    def connect(self) -> None:
-        """Nothing: each request stands alone."""
-
-    def perform(self, effect: Effect, _crossing: Crossing) -> Outcome:
-        """Book the call, or find that it is booked already, and plan the invitation. Done twice: one event, one
-        invitation."""
-        if isinstance(effect, SendInvitation):
-            return self._invite(effect)
-        assert isinstance(effect, BookCall)
-        now = self._clock()
-        standing = self._calendar.find(effect.uid)
-        if standing is not None:
-            slot = slot_of(standing)
-        else:
-            slot = self._free(effect, now)
-            self._calendar.add(effect.uid, self._ics(effect, slot, now, invite=False))
-        by_server = effect.person if self._calendar.invites else ""
-        invitation = SendInvitation(f"invitation:{effect.key}", effect.uid, self._mail(effect, slot, now), by_server)
-        words = local_words(slot.start, self._hours.timezone, "en")
-        return Outcome(f"booked {words} ({self._hours.timezone})", (Planned(invitation, "owed", now),))
-
-    def recover(self, effect: Effect, _handed: bool) -> Outcome | None:
-        """Book or invite again: the event's UID makes that safe."""
-        return None
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._calendar.close()
-
-    def _invite(self, effect: SendInvitation) -> Outcome:
-        """Have the calendar's server invite the client."""
-        recipient = effect.mail.recipient
-        if (why := self._refuses(recipient)) != "":
-            raise Permanent(f"not sent: {why}")
-        self._calendar.invite(effect.uid, Address(recipient))
-        return Outcome(f"invited by the calendar's server, in the name of {self._organizer.addr_spec}")
-
-    def _free(self, effect: BookCall, now: datetime) -> Interval:
-        earliest = max(effect.earliest, now)
-        slots = free_slots(
-            busy=self._calendar.busy(earliest, effect.latest) if earliest < effect.latest else (),
-            hours=self._hours,
-            windows=(Interval(earliest, effect.latest),),
-            minutes=effect.minutes,
-            client=client_week(effect.client_timezone),
-            step_min=self._step_min,
-            buffer_min=self._buffer_min,
-        )
-        if len(slots) == 0:
-            until = local_words(effect.latest, self._hours.timezone, "en")
-            raise Permanent(f"{self._organizer.display_name} has no free {effect.minutes} minutes until {until}")
-        return slots[0]
-
-    def _ics(self, effect: BookCall, slot: Interval, now: datetime, *, invite: bool) -> bytes:
-        return event(
-            uid=effect.uid,
-            slot=slot,
-            organizer=self._organizer,
-            attendee=effect.attendee,
-            summary=effect.summary,
-            description=effect.text.replace(WHEN, self._when(effect, slot)),
-            location=self._location,
-            timezone=self._hours.timezone,
-            now=now,
-            method="REQUEST" if invite else None,
-        )
-
-    def _when(self, effect: BookCall, slot: Interval) -> str:
-        return f"{local_words(slot.start, effect.when_zone, effect.when_language)} ({effect.when_zone})"
-
-    def _mail(self, effect: BookCall, slot: Interval, now: datetime) -> Outgoing:
-        when = self._when(effect, slot)
-        return compose(
-            message_id=effect.message_id,
-            sender=effect.from_address,
-            envelope_sender=effect.from_address.addr_spec,
-            recipient=effect.attendee,
-            subject=effect.subject.replace(WHEN, when),
-            text=effect.text.replace(WHEN, when),
-            html=effect.html.replace(WHEN, when),
-            date=now,
-            in_reply_to=effect.in_reply_to,
-            automatic="auto-generated",
-            calendar=self._ics(effect, slot, now, invite=True),
-        )
-
-
 class FilingLane:
     """Marks triaged mail and moves it into folders of one mailbox, over a connection of its own."""
+
+    fails_whole = False
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox

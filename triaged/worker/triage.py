@@ -21,11 +21,13 @@ from threading import RLock
 from typing import Any, Protocol
 
 from triaged.accounts.match import Directory, directory
+from triaged.calls.itip import read_itip
 from triaged.classify.model import Judged, judge
 from triaged.classify.verdict import Calibration
 from triaged.decide import decide, whose
-from triaged.decision import Decision
+from triaged.decision import Decision, StandingCall
 from triaged.errors import ConfigError, Permanent, Problem, Transient, TriagedError
+from triaged.log.calls import call_of
 from triaged.log.read import Reader
 from triaged.log.rulesets import keep_files, keep_settings
 from triaged.log.store import Log
@@ -151,7 +153,15 @@ def background_of(message: Message, desk: Desk, judged: Judged) -> Background:
         trend=reader.trend(account.account_id, before=message.received) if known else None,  # type: ignore[union-attr]
         open_items=reader.open_items(account.account_id, before=message.received) if known else 0,  # type: ignore[union-attr]
         listed=desk.listed.covers(sender.addr_spec) if sender is not None else "",
+        call=_call_of(message, reader) if reader is not None else None,
     )
+
+
+def _call_of(message: Message, reader: Reader) -> StandingCall | None:
+    """The call that the mail's calendar object names, else one that came of its conversation."""
+    itip = read_itip(message.calendar, mime_method=message.calendar_method)
+    uid = itip.uid if itip is not None else ""
+    return call_of(reader, uid=uid, message_ids=(*message.in_reply_to, *message.references))
 
 
 def _as_needed(account: Account, sender: Address | None) -> Account:

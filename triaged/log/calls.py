@@ -1,0 +1,169 @@
+"""What became of calls in, rows of the table `call` out; and back: a call by its UID, its mail or its conversation.
+
+The log says what was promised; what stands in a person's calendar is asked of the calendar.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import TypeAdapter
+from sqlite_utils import Database
+
+from triaged.decision import Answer, Appointment, CallChange, CallState, StandingCall
+from triaged.log.encode import from_ms, to_ms
+from triaged.model import Interval
+
+if TYPE_CHECKING:
+    from triaged.log.read import Reader
+
+APPOINTMENT: TypeAdapter[Appointment] = TypeAdapter(Appointment)
+
+STANDING = ("booked", "accepted", "tentative", "declined")
+"""States of a call that stands in the calendar."""
+ANSWERED: dict[str, CallState] = {"accepts": "accepted", "tentative": "tentative", "declines": "declined"}
+"""What an answer makes of a call that stands."""
+
+_COLUMNS = "uid, call.state, starts_at, ends_at, offered, sequence, moves, answered_at, appointment"
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """A call for people. message: the mail that it came from; zone, wall: of the organizer, as promised."""
+
+    message: int
+    call: StandingCall
+    zone: str
+    wall: str
+
+
+# --- written, each inside a transaction ------------------------------------------------------------------------
+
+
+def put(db: Database, change: CallChange, *, message: int, now: datetime) -> None:
+    """A call was offered, booked, moved or cancelled. message: whose effect did it; a call keeps its first.
+
+    What the client answered before counts no more.
+    """
+    slot, zone = change.slot, change.zone
+    wall = slot.start.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M") if slot is not None else ""
+    values = {
+        "uid": change.appointment.uid,
+        "message": message,
+        "person": change.appointment.person,
+        "state": change.state,
+        "starts": to_ms(slot.start) if slot is not None else None,
+        "ends": to_ms(slot.end) if slot is not None else None,
+        "zone": zone,
+        "wall": wall,
+        "offered": json.dumps([[to_ms(each.start), to_ms(each.end)] for each in change.offered]),
+        "sequence": change.sequence,
+        "appointment": APPOINTMENT.dump_json(change.appointment).decode(),
+        "now": to_ms(now),
+    }
+    db.execute(
+        "INSERT INTO call VALUES (:uid, :message, :person, :state, :starts, :ends, :zone, :wall, :offered, :sequence, "
+        "0, NULL, :appointment, :now) ON CONFLICT (uid) DO UPDATE SET "
+        "moves = moves + (starts_at IS NOT excluded.starts_at AND starts_at IS NOT NULL AND :state = 'booked'), "
+        "state = excluded.state, starts_at = excluded.starts_at, ends_at = excluded.ends_at, zone = excluded.zone, "
+        "wall = excluded.wall, offered = iif(excluded.offered = '[]', offered, excluded.offered), "
+        "sequence = excluded.sequence, changed_at = excluded.changed_at",
+        values,
+    )
+
+
+def note_answer(db: Database, answer: Answer, *, now: datetime) -> None:
+    """What the client answered to a call that stands, unless a later answer of theirs is known (RFC 5546 2.1.5)."""
+    if answer.says not in ANSWERED:
+        return
+    at = to_ms(answer.answered_at or now)
+    db.execute(
+        "UPDATE call SET state = ?, answered_at = ?, changed_at = ? WHERE uid = ? AND state IN "
+        "(SELECT value FROM json_each(?)) AND (answered_at IS NULL OR answered_at <= ?)",
+        (ANSWERED[answer.says], at, to_ms(now), answer.uid, json.dumps(STANDING), at),
+    )
+
+
+def is_unanswered(db: Database, uid: str) -> bool:
+    """Whether times are kept free for this call and none of them was chosen."""
+    sql = "SELECT 1 FROM call WHERE uid = ? AND state IN ('offered', 'waiting')"
+    return db.execute(sql, (uid,)).fetchone() is not None
+
+
+def is_quiet(db: Database, call: StandingCall) -> bool:
+    """Whether a call is as it was when it was read, and nothing is being done in its calendar."""
+    uid, person = call.appointment.uid, call.appointment.person
+    starts_at = to_ms(call.slot.start) if call.slot is not None else None
+    return (
+        db.execute(
+            "SELECT 1 FROM call WHERE uid = ? AND state <> 'cancelled' AND starts_at IS ? AND sequence = ? "
+            "AND NOT EXISTS (SELECT 1 FROM effect WHERE lane = ? AND effect.state IN ('owed', 'doing') "
+            "AND kind <> 'release')",
+            (uid, starts_at, call.sequence, f"calendar:{person}"),
+        ).fetchone()
+        is not None
+    )
+
+
+# --- read ----------------------------------------------------------------------------------------------------
+
+
+def call_of(reader: Reader, *, uid: str, message_ids: Sequence[str]) -> StandingCall | None:
+    """The call of this UID, else the newest about which these Message-IDs name a mail of ours that left: only what
+    answers one of those can be an answer. None when there is none."""
+    rows = reader.select(f"SELECT {_COLUMNS} FROM call WHERE uid = ?", (uid,)) if uid != "" else []  # noqa: S608
+    if len(rows) == 0 and len(message_ids) > 0:
+        rows = reader.select(
+            f"SELECT {_COLUMNS} FROM call WHERE message IN (SELECT message FROM effect WHERE external_id <> '' "  # noqa: S608
+            "AND external_id IN (SELECT value FROM json_each(?)) AND kind IN ('ack', 'invitation') "
+            "AND effect.state = 'done') ORDER BY state = 'cancelled', changed_at DESC LIMIT 1",
+            (json.dumps(list(message_ids)),),
+        )
+    return _standing(rows[0]) if len(rows) > 0 else None
+
+
+def starts(reader: Reader, person: str, *, since: datetime) -> list[datetime]:
+    """When the calls of a person are that stand or are being held, from a moment on."""
+    rows = reader.select(
+        "SELECT starts_at FROM call WHERE person = ? AND starts_at >= ? AND state <> 'cancelled' ORDER BY starts_at",
+        (person, to_ms(since)),
+    )
+    return [from_ms(row[0]) for row in rows]
+
+
+def calls(reader: Reader, *, since: datetime | None = None, message: int | None = None) -> list[CallRow]:
+    """Calls by their time, offered ones first. since: only those that are offered, or end later and stand.
+
+    message: only those of this mail.
+    """
+    where, values = ["1"], list[Any]()
+    if since is not None:
+        where.append("(call.state IN ('offered', 'waiting') OR (ends_at >= ? AND call.state <> 'cancelled'))")
+        values.append(to_ms(since))
+    if message is not None:
+        where.append("call.message = ?")
+        values.append(message)
+    rows = reader.select(
+        f"SELECT {_COLUMNS}, call.message, zone, wall FROM call WHERE {' AND '.join(where)} "  # noqa: S608
+        "ORDER BY starts_at IS NOT NULL, starts_at, changed_at",
+        values,
+    )
+    return [CallRow(row[9], _standing(row), row[10], row[11]) for row in rows]
+
+
+def _standing(row: tuple[Any, ...]) -> StandingCall:
+    _, state, starts_at, ends_at, offered, sequence, moves, answered_at, appointment = row[:9]
+    return StandingCall(
+        appointment=APPOINTMENT.validate_json(appointment),
+        state=state,
+        slot=Interval(from_ms(starts_at), from_ms(ends_at)) if starts_at is not None else None,
+        offered=tuple(Interval(from_ms(start), from_ms(end)) for start, end in json.loads(offered)),
+        sequence=sequence,
+        moves=moves,
+        answered_at=from_ms(answered_at) if answered_at is not None else None,
+    )
