@@ -212,7 +212,7 @@ def _by_words(case: Case, call: StandingCall) -> Answer | None:
     uid, said = appointment.uid, f"“{reading.words}”"
     match reading.says:
         case "choice":
-            return _chooses(case, call, reading.windows, f"chose {said}")
+            return _chose(case, call, reading.windows, f"chose {said}")
         case "times" if is_offered:
             return _chooses(case, call, reading.windows, f"asks for {said}")
         case _ if call.state == "waiting":
@@ -222,7 +222,7 @@ def _by_words(case: Case, call: StandingCall) -> Answer | None:
         case "times":
             return _moves(case, call, reading.windows, f"asks for {said}", None)
         case "agrees" if is_offered and len(call.offered) == 1:
-            return _chooses(case, call, call.offered, f"agreed: {said}")
+            return _chose(case, call, call.offered, f"agreed: {said}")
         case "agrees" if not is_offered:
             return Answer(uid, "accepts", f"agreed: {said}")
         case "cancels":
@@ -237,6 +237,13 @@ def _by_words(case: Case, call: StandingCall) -> Answer | None:
             return _asks(call, _told(reading))
         case _:
             return None
+
+
+def _chose(case: Case, call: StandingCall, windows: tuple[Interval, ...], words: str) -> Answer:
+    """One of the times that were offered, which needs no further notice."""
+    if windows[0].start <= case.now:
+        return _asks(call, f"{words}; that is over")
+    return Answer(call.appointment.uid, "chooses", words, windows)
 
 
 def _chooses(case: Case, call: StandingCall, windows: tuple[Interval, ...], words: str) -> Answer:

@@ -33,7 +33,7 @@ from triaged.decision import (
     SendInvitation,
     holds_of,
 )
-from triaged.errors import Permanent, Transient
+from triaged.errors import LoginRefused, Permanent, Transient
 from triaged.log.effects import lane_of
 from triaged.model import Address, Interval
 from triaged.worker.booking import CalendarLane, Diary
@@ -204,6 +204,22 @@ def test_a_day_that_is_full_is_left_out() -> None:
     outcome = lane(MemoryCalendar(), per_day=3, booked=full).perform(book(Interval(at(18, 9), at(19, 12))), nothing)
     assert outcome.call is not None
     assert outcome.call.slot == slot(18, 9)
+
+
+def test_a_call_moves_within_a_day_that_is_full_of_it() -> None:
+    calendar = MemoryCalendar()
+    before = lane(calendar).perform(book(slot(18, 9)), nothing).call
+    assert before is not None
+    full = [at(18, 9), at(18, 10)]
+    moved = lane(calendar, per_day=2, booked=full).perform(move(slot(18, 11), was=before.slot), nothing).call
+    assert moved is not None
+    assert moved.slot == slot(18, 11)
+
+
+def test_a_refused_login_is_not_tried_again_at_once() -> None:
+    calendar = MemoryCalendar(fails=LoginRefused("401"))
+    with pytest.raises(LoginRefused):
+        lane(calendar).perform(book(), nothing)
 
 
 class Racing(MemoryCalendar):

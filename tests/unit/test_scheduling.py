@@ -247,6 +247,13 @@ def test_what_is_too_soon_or_over_is_for_a_person(offering: Playbook) -> None:
     assert "too soon" in only(decision, AskPerson)[0].question
 
 
+def test_a_time_that_was_offered_needs_no_further_notice_but_must_lie_ahead(offering: Playbook) -> None:
+    soon = dataclasses.replace(OFFERED, offered=(slot(17, 8, 30), slot(17, 9, 30), slot(18, 14)))
+    decision = answered(offering, "The second one works for me.", soon)
+    assert only(decision, BookCall)[0].windows == (slot(17, 9, 30),)
+    assert effects_of(answered(offering, "The first one works for me.", soon), BookCall) == []
+
+
 def test_the_fourth_move_is_for_a_person(offering: Playbook) -> None:
     decision = answered(offering, "Can we move the call to Thursday at 11 am?", dataclasses.replace(BOOKED, moves=3))
     assert effects_of(decision, MoveCall) == []

@@ -166,7 +166,9 @@ def _plan(
         fail("nothing was changed")
     with writing(config) as rows:
         rows.event("calls", f"{words}; by {getpass.getuser()}", message=row.message, now=now)
-        rows.plan(row.message, (Planned(effect, "owed", now),), now)
+        lanes = rows.plan(row.message, (Planned(effect, "owed", now),), now)
+    if len(lanes) == 0:
+        fail(f"a limit or the mailbox's mode holds it back; see: triaged show {row.message}")
     terminal.console().print(f"the worker does it within seconds; see: triaged show {row.message}")
 
 

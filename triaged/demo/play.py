@@ -198,6 +198,7 @@ def _hints(folder: Path) -> dict[str, dict[str, str]]:
             "one mail and why": f"{program} explain 1 --config {settings}",
             "outgoing mail": f"{folder}/mail/outgoing/new/",
             "the calendars": f"{folder}/calendars/lena/ marek/ sofia/ (.ics files)",
+            "offered and booked calls": f"{program} calls list --config {settings}",
             "how it is": f"{program} status --config {settings}",
         },
         "What to try next": {

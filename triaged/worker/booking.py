@@ -38,7 +38,7 @@ from triaged.decision import (
     SendAck,
     SendInvitation,
 )
-from triaged.errors import Gone, Permanent, Transient
+from triaged.errors import Gone, LoginRefused, Permanent, Transient
 from triaged.mail.compose import compose
 from triaged.model import Address, Interval
 from triaged.playbook import local_words
@@ -180,7 +180,8 @@ class CalendarLane:
         if _within(slot, effect.windows):  # done before a kill, or by hand in the calendar
             sequence = sequence if slot == effect.slot else max(sequence, effect.sequence + 1)
         else:
-            slot, sequence = self._free(appointment, effect.windows, besides=(uid, claim))[0], sequence + 1
+            found = self._free(appointment, effect.windows, besides=(uid, claim), instead_of=slot)
+            slot, sequence = found[0], sequence + 1
             held = self._held(claim, appointment, slot, now)
             if not self._ask(lambda calendar: calendar.add(claim, held)):
                 self._ask(lambda calendar: calendar.replace(claim, held))
@@ -251,6 +252,8 @@ class CalendarLane:
         told; until then nothing is booked. Raises: Transient, LoginRefused."""
         try:
             return work(calendar or self._calendar)
+        except LoginRefused:
+            raise
         except Permanent as error:
             raise Transient(str(error)) from error
 
@@ -277,23 +280,35 @@ class CalendarLane:
             raise Transient(f"somebody else took {self._words(slot)} at the same moment", retry_after_s=wait_s)
 
     def _free(
-        self, appointment: Appointment, windows: Sequence[Interval], *, count: int = 1, besides: Sequence[str] = ()
+        self,
+        appointment: Appointment,
+        windows: Sequence[Interval],
+        *,
+        count: int = 1,
+        besides: Sequence[str] = (),
+        instead_of: Interval | None = None,
     ) -> tuple[Interval, ...]:
         """Free slots within the windows, at least one. Raises: Permanent when there is none, with what is free then."""
         now = self._clock()
         left = [Interval(max(each.start, now), each.end) for each in windows if each.end > now]
-        found = self._free_within(appointment, left, count, besides)
+        full_days = self._full_days(instead_of)
+        found = self._free_within(appointment, left, count, besides, full_days)
         if len(found) > 0:
             return found
         name, wanted = self._diary.organizer.display_name, f"{appointment.minutes} minutes"
         if len(left) == 0:
             raise Permanent(f"the time in which {name} was to call is over")
-        others = self._free_within(appointment, [Interval(now, now + OTHER_DAYS)], 3, besides)
+        others = self._free_within(appointment, [Interval(now, now + OTHER_DAYS)], 3, besides, full_days)
         free = f"; free are {', '.join(self._words(slot) for slot in others)}" if len(others) > 0 else ""
         raise Permanent(f"{name} has no free {wanted} {_span_words(left, self._diary.hours.timezone)}{free}")
 
     def _free_within(
-        self, appointment: Appointment, windows: Sequence[Interval], count: int, besides: Sequence[str]
+        self,
+        appointment: Appointment,
+        windows: Sequence[Interval],
+        count: int,
+        besides: Sequence[str],
+        full_days: frozenset[date],
     ) -> tuple[Interval, ...]:
         if len(windows) == 0:
             return ()
@@ -307,14 +322,16 @@ class CalendarLane:
             count=count,
             step_min=self._diary.step_min,
             buffer_min=self._diary.buffer_min,
-            full_days=self._full_days(),
+            full_days=full_days,
         )
 
-    def _full_days(self) -> frozenset[date]:
+    def _full_days(self, instead_of: Interval | None) -> frozenset[date]:
+        """Days on which no more calls are laid. instead_of: the call that is to be moved, which does not count."""
         if self._diary.per_day == 0:
             return frozenset()
         zone = ZoneInfo(self._diary.hours.timezone)
-        days = [start.astimezone(zone).date() for start in self._diary.booked()]
+        moved = instead_of.start if instead_of is not None else None
+        days = [start.astimezone(zone).date() for start in self._diary.booked() if start != moved]
         return frozenset(day for day in days if days.count(day) >= self._diary.per_day)
 
     # --- words and octets ---
