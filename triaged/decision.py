@@ -123,25 +123,6 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True)
-class BookCall:
-    """Find a free slot in a person's calendar, write the event, then invite the client.
-
-    windows: the call lies whole within one of them, the earliest slot of the first that has one; the slot is chosen
-    when the calendar is read, not before. draft: the invitation. holds: UIDs of times that are kept free for this call
-    and no longer need to be. client_key, client_domain: of the attendee, as in `SendAck`.
-    """
-
-    key: str
-    appointment: Appointment
-    windows: tuple[Interval, ...]
-    draft: Draft
-    holds: tuple[str, ...] = ()
-    client_key: str = ""
-    client_domain: str = ""
-    kind: Literal["call"] = "call"
-
-
-@dataclass(frozen=True, slots=True)
 class Offer:
     """The acknowledgement that proposes times. draft: with `WHEN` where they belong; plain: the one that leaves where
     none can be offered, its key is that of both. leaves: how and when it does."""
@@ -155,8 +136,8 @@ class Offer:
 class OfferCall:
     """Find free slots, keep them free, then propose them to the client, or to one of us.
 
-    count: how many at most. windows: as in `BookCall`. offer: the mail to the client; None where a person is asked, and
-    then question says why, a sentence. until: when the times are no longer kept free.
+    count: how many at most. windows: each lies whole within one of them. offer: the mail to the client; None where a
+    person is asked, and then question says why, a sentence. until: when the times are no longer kept free.
     """
 
     key: str
@@ -174,6 +155,27 @@ class OfferCall:
     def holds(self) -> tuple[str, ...]:
         """UIDs of the events that keep the times free."""
         return holds_of(self.appointment, self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class BookCall:
+    """Find a free slot in a person's calendar, write the event, then invite the client.
+
+    windows: the call lies whole within one of them, the earliest slot of the first that has one; the slot is chosen
+    when the calendar is read, not before. draft: the invitation. holds: UIDs of times that are kept free for this call
+    and no longer need to be. otherwise: what is done when there is no free slot; None: a person is told. client_key,
+    client_domain: of the attendee, as in `SendAck`.
+    """
+
+    key: str
+    appointment: Appointment
+    windows: tuple[Interval, ...]
+    draft: Draft
+    holds: tuple[str, ...] = ()
+    otherwise: OfferCall | None = None
+    client_key: str = ""
+    client_domain: str = ""
+    kind: Literal["call"] = "call"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from triaged.classify.model import Judged, Model
 from triaged.classify.phrases import PhraseIndex
 from triaged.classify.tokens import TokenIndex
 from triaged.clocks.holidays import country_problem
-from triaged.clocks.hours import Hours, Span, parse_week
+from triaged.clocks.hours import Hours, Span, open_intervals, parse_week
 from triaged.decision import StandingCall
 from triaged.mail.compose import make_message_id
 from triaged.mail.identity import Border
 from triaged.mail.render import Templates
-from triaged.model import Account, AccountMatch, Address, Locator, Message, Risk, Trend, Verdict
+from triaged.model import Account, AccountMatch, Address, Interval, Locator, Message, Risk, Trend, Verdict
 from triaged.rules.grammar import Rule, RuleSet, SendPolicy, words_of
 from triaged.rules.match import Handling
 from triaged.rules.patterns import PatternIndex
@@ -235,6 +235,12 @@ def location_words(location: str, *, reference: str, organizer: str) -> str:
 def client_hours(account: Account) -> Hours | None:
     """When a client works, None where their time zone is not known. Raises: ValueError, see `client_week`."""
     return client_week(account.timezone, account.hours, account.country)
+
+
+def client_windows(account: Account | None, start: datetime, end: datetime) -> tuple[Interval, ...]:
+    """When a client works, between two moments; all of it where that is not known."""
+    hours = client_hours(account) if account is not None else None
+    return open_intervals(start, end, hours) if hours is not None else (Interval(start, end),)
 
 
 @lru_cache(maxsize=1024)

@@ -31,8 +31,11 @@ from triaged.mail.addresses import person_domain, person_key
 from triaged.mail.compose import make_message_id
 from triaged.mail.render import Templates, language_of_mail, render
 from triaged.model import Address, Interval
-from triaged.playbook import Case, location_words
+from triaged.playbook import Case, client_windows, location_words
 from triaged.rules.grammar import SendPolicy
+
+OTHER_DAYS = timedelta(days=14)
+"""Within which other times are looked for when the one that was wanted is not free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,18 @@ def booking(case: Case, call: Call) -> BookCall:
     draft = _draft(
         letterhead_of(case), appointment, "invitation", f"invitation:{case.message.key}", case.message.message_id
     )
+    client_key, client_domain = client_of(case, appointment.attendee)
+    others = client_windows(case.account, call.earliest, call.earliest + OTHER_DAYS)
+    proposing = dataclasses.replace(call, windows=others)
+    otherwise = dataclasses.replace(offering(case, proposing, None), key=f"waiting:{case.message.key}")
     return BookCall(
-        f"call:{case.message.key}", appointment, call.windows, draft, (), *client_of(case, appointment.attendee)
+        key=f"call:{case.message.key}",
+        appointment=appointment,
+        windows=call.windows,
+        draft=draft,
+        otherwise=otherwise,
+        client_key=client_key,
+        client_domain=client_domain,
     )
 
 

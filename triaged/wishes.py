@@ -12,10 +12,10 @@ from typing import Literal
 
 from triaged.calls.itip import Itip, Unreadable, read_itip
 from triaged.calls.times import Reading, read_times
-from triaged.clocks.hours import add, open_intervals, parse_span
+from triaged.clocks.hours import add, parse_span
 from triaged.decision import Answer, Call, StandingCall
 from triaged.model import Interval
-from triaged.playbook import Case, Colleague, client_hours, local_words
+from triaged.playbook import Case, Colleague, client_windows, local_words
 
 ACCOUNT_MANAGER = "account manager"
 """The role that rules name; every other name is a person's id or `coordinator`."""
@@ -72,7 +72,7 @@ def wanted(case: Case) -> tuple[Call | None, str]:
         if len(windows) > 0:
             return dataclasses.replace(call, way="book", windows=windows, latest=max(each.end for each in windows)), ""
         reading = Reading("unsure", words=reading.words, why="it is over, too soon or too far away")
-    windows = _client_windows(case, earliest, latest)
+    windows = client_windows(case.account, earliest, latest)
     if reading.says == "unsure":  # a person sees the times that would be offered beside what the client wrote
         return dataclasses.replace(call, way="offer", windows=windows, unsure=_told(reading)), ""
     return dataclasses.replace(call, windows=windows), ""
@@ -110,12 +110,6 @@ def _ahead(windows: Iterable[Interval], earliest: datetime, latest: datetime, mi
         if each.start >= earliest or each.end - each.start > length
     )
     return tuple(Interval(start, end) for start, end in cut if end - start >= length)
-
-
-def _client_windows(case: Case, earliest: datetime, latest: datetime) -> tuple[Interval, ...]:
-    """When the client works, between two moments; all of it where that is not known."""
-    hours = client_hours(case.account) if case.account is not None else None
-    return open_intervals(earliest, latest, hours) if hours is not None else (Interval(earliest, latest),)
 
 
 def _told(reading: Reading) -> str:

@@ -160,10 +160,22 @@ def test_done_twice_one_event_and_one_mail() -> None:
     assert [each.effect.key for each in first.follow_ups] == [each.effect.key for each in again.follow_ups]
 
 
-def test_a_moment_that_is_taken_goes_to_a_person_with_times_that_are_free() -> None:
+def test_where_a_wish_cannot_be_met_other_times_are_looked_for() -> None:
     calendar = MemoryCalendar()
     busy_at(calendar, slot(18, 14))
-    with pytest.raises(Permanent, match=r"no free 30 minutes.*; free are Tuesday, 17 November 2026, 09:00"):
+    wish = dataclasses.replace(book(slot(18, 14)), otherwise=offer(question="replaced"))
+    outcome = lane(calendar).perform(wish, nothing)
+    assert outcome.call is None
+    (other,) = outcome.follow_ups
+    assert isinstance(other.effect, OfferCall)
+    assert "no free 30 minutes between Wednesday, 18 November 2026, 14:00" in other.effect.question
+    assert list(calendar.objects) == ["other"]
+
+
+def test_a_moment_that_is_taken_goes_to_a_person() -> None:
+    calendar = MemoryCalendar()
+    busy_at(calendar, slot(18, 14))
+    with pytest.raises(Permanent, match=r"no free 30 minutes between Wednesday, 18 Nov.*, 14:00 and .*14:30"):
         lane(calendar).perform(book(slot(18, 14)), nothing)
     assert list(calendar.objects) == ["other"]
 

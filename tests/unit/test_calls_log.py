@@ -431,3 +431,30 @@ def test_the_alarm_ends_when_the_calendar_can_be_read_again_though_nothing_is_ow
         calendar.fails = None
         working.skew += timedelta(minutes=2)
         working.until(lambda: working.told[-1] == "lane calendar:lena ok ")
+
+
+def test_a_wish_that_cannot_be_met_becomes_times_for_a_person_to_choose_from(
+    path: Path, log: Log, reader: Reader, case: tuple[Message, Decision]
+) -> None:
+    wish = dataclasses.replace(
+        book(slot(18, 14)),
+        otherwise=dataclasses.replace(offer(question="replaced"), key="waiting:1", client_key="ann"),
+        client_key="ann",
+        client_domain="acme.example",
+    )
+    calendar = MemoryCalendar()
+    assert lane(calendar).perform(dataclasses.replace(book(slot(18, 14))), nothing).call is not None
+    calendar.objects = {"somebody else's": calendar.objects.popitem()[1].replace(APPOINTMENT.uid.encode(), b"other")}
+    row = recorded(log, case, Planned(wish, "owed", NOW))
+    with Working(path, calendar) as working:
+        working.until(
+            lambda: states(reader, row) == {"call": "done", "offer": "done", "ask": "person", "release": "owed"}
+        )
+    kept = only_call(reader).call
+    assert (kept.state, len(kept.offered)) == ("waiting", 3)
+    (question,) = (each.payload["question"] for each in reader.effects(row) if each.kind == "ask")
+    assert question.startswith("Lena Brandt has no free 30 minutes between Wednesday, 18 November 2026, 14:00")
+    assert "Lena Brandt is free Tuesday, 17 November 2026, 11:00" in question
+    # A second mail with the same wish is one call too many while a person chooses.
+    again = dataclasses.replace(wish, key="call:2")
+    assert states(reader, recorded(log, case, Planned(again, "owed", NOW), number=2)) == {"call": "dropped"}

@@ -93,7 +93,9 @@ class Limits:
                 client, domain = effect.person, ""
             case _:
                 return
-        values = (row, effect.kind, mailbox, client, domain, to_ms(start.not_before))
+        is_silent = isinstance(effect, OfferCall) and effect.offer is None
+        kind = "waiting" if is_silent else effect.kind
+        values = (row, kind, mailbox, client, domain, to_ms(start.not_before))
         self._db.execute("INSERT OR IGNORE INTO answered VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def breaker(self) -> str:
@@ -136,7 +138,11 @@ class Limits:
         """What stands against writing to this client now; None when nothing does."""
         if bad := self._db.execute("SELECT why FROM bad_address WHERE client = ?", (effect.client_key,)).fetchone():
             return Start("dropped", planned.not_before, f"{BOUNCED}{bad[0]}")
-        if earlier := self._within_window(effect, mailbox, now) or self._has_call(effect, now):
+        if earlier := self._has_call(effect, now):
+            return Start("dropped", planned.not_before, earlier)
+        if isinstance(effect, OfferCall) and effect.offer is None:
+            return None  # nobody is written to
+        if earlier := self._within_window(effect, mailbox, now):
             return Start("dropped", planned.not_before, earlier)
         if planned.state != "owed":
             return None
@@ -181,8 +187,9 @@ class Limits:
         row = self._db.execute(
             "SELECT message.reference FROM answered JOIN effect ON effect.id = answered.effect "
             "JOIN message ON message.id = effect.message LEFT JOIN call ON call.uid = effect.external_id "
-            "WHERE client = ? AND answered.kind IN ('call', 'offer') AND (effect.state IN ('held', 'owed', 'doing') "
-            "OR call.state IN ('waiting', 'offered') OR (call.state <> 'cancelled' AND call.ends_at > ?)) LIMIT 1",
+            "WHERE client = ? AND answered.kind IN ('call', 'offer', 'waiting') "
+            "AND (effect.state IN ('held', 'owed', 'doing') OR call.state IN ('waiting', 'offered') "
+            "OR (call.state <> 'cancelled' AND call.ends_at > ?)) LIMIT 1",
             (effect.client_key, to_ms(now)),
         ).fetchone()
         return f"{WINDOW}there is a call with this person already ({row[0]})" if row is not None else ""

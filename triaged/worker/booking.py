@@ -8,6 +8,7 @@ given twice. A calendar that cannot be read gives no time at all.
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import random
 from collections.abc import Callable, Sequence
@@ -48,8 +49,6 @@ GIVES_WAY_S = 2.0
 """Seconds at most, at random, before whoever met another in their time tries again."""
 LOOK_AHEAD = timedelta(days=28)
 """How far a calendar is read to see whether it can be read again."""
-OTHER_DAYS = timedelta(days=14)
-"""Within which free times are named to a person when the one that was wanted is taken."""
 
 T = TypeVar("T")
 
@@ -120,7 +119,13 @@ class CalendarLane:
         appointment, now = effect.appointment, self._clock()
         standing = self._find(appointment.uid)
         if standing is None:
-            slot = self._free(appointment, effect.windows, besides=effect.holds)[0]
+            try:
+                slot = self._free(appointment, effect.windows, besides=effect.holds)[0]
+            except Permanent as none:
+                if effect.otherwise is None:
+                    raise
+                otherwise = dataclasses.replace(effect.otherwise, question=f"{none}.")
+                return Outcome(f"{none}; others are looked for", (Planned(otherwise, "owed", now),))
             stored = self._stored(appointment, slot, effect.draft.text, now)
             if not self._ask(lambda calendar: calendar.add(appointment.uid, stored)):
                 raise Transient("the call came into the calendar at the same moment", retry_after_s=0)
@@ -288,7 +293,7 @@ class CalendarLane:
         besides: Sequence[str] = (),
         instead_of: Interval | None = None,
     ) -> tuple[Interval, ...]:
-        """Free slots within the windows, at least one. Raises: Permanent when there is none, with what is free then."""
+        """Free slots within the windows, at least one. Raises: Permanent if there is none, a sentence without dot."""
         now = self._clock()
         left = [Interval(max(each.start, now), each.end) for each in windows if each.end > now]
         full_days = self._full_days(instead_of)
@@ -297,10 +302,8 @@ class CalendarLane:
             return found
         name, wanted = self._diary.organizer.display_name, f"{appointment.minutes} minutes"
         if len(left) == 0:
-            raise Permanent(f"the time in which {name} was to call is over")
-        others = self._free_within(appointment, [Interval(now, now + OTHER_DAYS)], 3, besides, full_days)
-        free = f"; free are {', '.join(self._words(slot) for slot in others)}" if len(others) > 0 else ""
-        raise Permanent(f"{name} has no free {wanted} {_span_words(left, self._diary.hours.timezone)}{free}")
+            raise Permanent(f"The time in which {name} was to call is over")
+        raise Permanent(f"{name} has no free {wanted} {_span_words(left, self._diary.hours.timezone)}")
 
     def _free_within(
         self,
