@@ -113,7 +113,12 @@ def _ahead(windows: Iterable[Interval], earliest: datetime, latest: datetime, mi
 
 
 def _told(reading: Reading) -> str:
-    return f"The mail names a time that is not understood surely: “{reading.words}”. {reading.why}".strip()
+    return f"The mail names a time that is not understood surely: “{_said(reading)}”. {reading.why}".strip()
+
+
+def _said(reading: Reading) -> str:
+    """Its words on one line."""
+    return " ".join(reading.words.split())
 
 
 # --- what a mail says of a call that stands ------------------------------------------------------------------------
@@ -188,7 +193,7 @@ def _by_reply(case: Case, call: StandingCall, itip: Itip) -> Answer:
     if says != "accepts":
         reading = _read(case, minutes=call.appointment.minutes, zone=call.appointment.zone, standing=call.slot)
         if reading.says == "times":
-            return _moves(case, call, reading.windows, f"{says}, and asks for “{reading.words}”", itip.dtstamp)
+            return _moves(case, call, reading.windows, f"{says}, and asks for “{_said(reading)}”", itip.dtstamp)
     words = {"accepts": "accepted", "tentative": "accepted tentatively", "declines": "declined"}[says]
     return Answer(call.appointment.uid, says, f"their calendar {words} the call", (), itip.dtstamp)
 
@@ -203,7 +208,7 @@ def _by_words(case: Case, call: StandingCall) -> Answer | None:
         offered=call.offered if call.state == "offered" else (),
         standing=None if is_offered else call.slot,
     )
-    uid, said = appointment.uid, f"“{reading.words}”"
+    uid, said = appointment.uid, f"“{_said(reading)}”"
     match reading.says:
         case "choice":
             return _chose(case, call, reading.windows, f"chose {said}")
