@@ -68,7 +68,7 @@ def wanted(case: Case) -> tuple[Call | None, str]:
     call = Call(organizer.person, wish.minutes, earliest, latest, "offer" if offers else "book")
     reading = _read(case, minutes=wish.minutes, zone=case.zone, wanted=True)
     if reading.says == "times":
-        windows = _ahead(reading.windows, earliest, case.now + FARTHEST, wish.minutes)
+        windows = _ahead(case, reading.windows, earliest, wish.minutes)
         if len(windows) > 0:
             return dataclasses.replace(call, way="book", windows=windows, latest=max(each.end for each in windows)), ""
         reading = Reading("unsure", words=reading.words, why="it is over, too soon or too far away")
@@ -101,15 +101,22 @@ def _read(
     )
 
 
-def _ahead(windows: Iterable[Interval], earliest: datetime, latest: datetime, minutes: int) -> tuple[Interval, ...]:
-    """What of these windows lies between two moments and still holds a call; a moment is whole or not at all."""
-    length = timedelta(minutes=minutes)
-    cut = (
-        (max(each.start, earliest) if each.end - each.start > length else each.start, min(each.end, latest))
-        for each in windows
-        if each.start >= earliest or each.end - each.start > length
-    )
-    return tuple(Interval(start, end) for start, end in cut if end - start >= length)
+def _ahead(case: Case, windows: Iterable[Interval], earliest: datetime, minutes: int) -> tuple[Interval, ...]:
+    """What of the windows that a client named lies ahead and holds a call.
+
+    A moment is whole or not at all. Of a longer time ("on Tuesday") it is their working day, if that touches it.
+    """
+    length, latest = timedelta(minutes=minutes), case.now + FARTHEST
+    found: list[Interval] = []
+    for each in windows:
+        if each.end - each.start <= length:
+            found += [each] if earliest <= each.start and each.end <= latest else []
+        elif max(each.start, earliest) < min(each.end, latest):
+            whole = Interval(max(each.start, earliest), min(each.end, latest))
+            within = client_windows(case.account, whole.start, whole.end)
+            fits = [part for part in within if part.end - part.start >= length]
+            found += fits or [whole]
+    return tuple(each for each in found if each.end - each.start >= length)
 
 
 def _told(reading: Reading) -> str:
@@ -265,7 +272,7 @@ def _with_notice(case: Case, call: StandingCall, answer: Answer) -> Answer:
     if organizer is None or not organizer.has_calendar:
         return _asks(call, f"{answer.words}; {call.appointment.person} has no calendar any more")
     earliest = add(case.now, case.playbook.notice, organizer.hours)
-    windows = _ahead(answer.windows, earliest, case.now + FARTHEST, call.appointment.minutes)
+    windows = _ahead(case, answer.windows, earliest, call.appointment.minutes)
     if len(windows) == 0:
         return _asks(call, f"{answer.words}; that is over, too soon or too far away")
     return dataclasses.replace(answer, windows=windows)

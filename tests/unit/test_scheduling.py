@@ -153,6 +153,17 @@ def test_a_time_that_the_client_names_is_the_one_that_is_booked(offering: Playbo
         assert effects_of(decision, OfferCall) == []
 
 
+def test_a_day_that_the_client_names_is_their_working_day_and_an_hour_is_theirs_too(booking: Playbook) -> None:
+    tokyo = dataclasses.replace(ACME, timezone="Asia/Tokyo")
+    _, decision = decided(booking, mail("Could we talk about it on Thursday?"), accounts=(tokyo,))
+    (window,) = only(decision, BookCall)[0].windows
+    assert (window.start, window.end) == (datetime(2026, 11, 18, 23, tzinfo=UTC), datetime(2026, 11, 19, 9, tzinfo=UTC))
+    _, decision = decided(booking, mail("Could we talk about it on Thursday at 5 pm?"), accounts=(tokyo,))
+    assert only(decision, BookCall)[0].windows[0].start == datetime(2026, 11, 19, 8, tzinfo=UTC)
+    _, decision = decided(booking, mail("Could we talk about it on Thursday evening?"), accounts=(tokyo,))
+    assert only(decision, BookCall)[0].windows[0].start == datetime(2026, 11, 19, 9, tzinfo=UTC), "as they say"
+
+
 def test_times_are_kept_free_for_a_person_where_the_clients_is_not_understood(
     offering: Playbook, booking: Playbook
 ) -> None:
