@@ -139,6 +139,8 @@ def answer_of(case: Case) -> Answer | None:
     call, message = case.background.call, case.message
     if call is None or message.sender is None or message.identity.trust == "none":
         return None
+    if all(each.end <= case.now for each in ((call.slot,) if call.slot is not None else call.offered)):
+        return None  # it is over
     itip = read_itip(message.calendar, mime_method=message.calendar_method)
     if itip is not None and itip.uid == call.appointment.uid:
         found = _by_calendar(case, call, itip)

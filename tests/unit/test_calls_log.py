@@ -214,6 +214,21 @@ def test_no_further_call_while_one_is_to_come(log: Log, reader: Reader, case: tu
         assert [each.state for each in reader.effects(row) if each.kind == "call"][-1] == expected
 
 
+def test_times_that_nobody_chose_are_in_the_way_only_while_they_lie_ahead(
+    log: Log, reader: Reader, case: tuple[Message, Decision]
+) -> None:
+    wish = dataclasses.replace(offer(question="why"), client_key="ann", client_domain="acme.example")
+    row = recorded(log, case, Planned(wish, "owed", NOW))
+    finished(log, row, wish, lane(MemoryCalendar()).perform(wish, nothing))
+    last = max(each.end for each in only_call(reader).call.offered)
+    for number, (then, expected) in enumerate([(last - timedelta(minutes=1), "dropped"), (last, "owed")], 2):
+        assert len(calls.calls(reader, since=then)) == (expected == "dropped")
+        again = dataclasses.replace(wish, key=f"offer:{number}")
+        with log.transaction():
+            log.plan(row, (Planned(again, "owed", then),), then)
+        assert [each.state for each in reader.effects(row) if each.kind == "offer"][-1] == expected
+
+
 def test_while_the_breaker_is_open_nothing_is_offered(log: Log, reader: Reader, case: tuple[Message, Decision]) -> None:
     with log.transaction():
         log.limits.open_breaker("too many", now=NOW)

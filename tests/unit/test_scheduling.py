@@ -265,6 +265,16 @@ def test_a_time_that_was_offered_needs_no_further_notice_but_must_lie_ahead(offe
     assert effects_of(answered(offering, "The first one works for me.", soon), BookCall) == []
 
 
+def test_what_is_said_of_a_call_that_is_over_is_no_answer(offering: Playbook) -> None:
+    over = dataclasses.replace(BOOKED, slot=slot(16, 14))
+    for decision in (
+        answered(offering, "Thanks for the call. Can we move the next one to Thursday at 11 am?", over),
+        by_calendar(offering, itip("REPLY"), over),
+        answered(offering, "2", dataclasses.replace(OFFERED, offered=(slot(16, 9), slot(16, 14)))),
+    ):
+        assert decision.answer is None
+
+
 def test_the_fourth_move_is_for_a_person(offering: Playbook) -> None:
     decision = answered(offering, "Can we move the call to Thursday at 11 am?", dataclasses.replace(BOOKED, moves=3))
     assert effects_of(decision, MoveCall) == []

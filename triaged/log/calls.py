@@ -29,6 +29,12 @@ STANDING = ("booked", "accepted", "tentative", "declined")
 ANSWERED: dict[str, CallState] = {"accepts": "accepted", "tentative": "tentative", "declines": "declined"}
 """What an answer makes of a call that stands."""
 
+UNCHOSEN_AHEAD = (
+    "call.state IN ('waiting', 'offered') AND EXISTS (SELECT 1 FROM json_each(call.offered) AS time "
+    "WHERE json_extract(time.value, '$[1]') > :now)"
+)
+"""Of calls: times are kept free, and one of them at least is still ahead."""
+
 _COLUMNS = "uid, call.state, starts_at, ends_at, offered, sequence, moves, answered_at, appointment"
 
 
@@ -137,17 +143,17 @@ def starts(reader: Reader, person: str, *, since: datetime) -> list[datetime]:
 
 
 def calls(reader: Reader, *, since: datetime | None = None, message: int | None = None) -> list[CallRow]:
-    """Calls by their time, offered ones first. since: only those that are offered, or end later and stand.
+    """Calls by their time, offered ones first. since: only those that lie, or may lie, after this moment.
 
     message: only those of this mail.
     """
-    where, values = ["1"], list[Any]()
+    where, values = ["1"], dict[str, int]()
     if since is not None:
-        where.append("(call.state IN ('offered', 'waiting') OR (ends_at >= ? AND call.state <> 'cancelled'))")
-        values.append(to_ms(since))
+        where.append(f"({UNCHOSEN_AHEAD} OR (ends_at > :now AND call.state <> 'cancelled'))")
+        values["now"] = to_ms(since)
     if message is not None:
-        where.append("call.message = ?")
-        values.append(message)
+        where.append("call.message = :message")
+        values["message"] = message
     rows = reader.select(
         f"SELECT {_COLUMNS}, call.message, zone, wall FROM call WHERE {' AND '.join(where)} "  # noqa: S608
         "ORDER BY starts_at IS NOT NULL, starts_at, changed_at",

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sqlite_utils import Database
 
 from triaged.decision import BookCall, EffectState, Notify, OfferCall, Planned, SendAck, SendInvitation
+from triaged.log.calls import UNCHOSEN_AHEAD
 from triaged.log.encode import from_ms, to_ms
 
 BREAKER = "the breaker is open: "
@@ -185,12 +186,12 @@ class Limits:
         if isinstance(effect, SendAck) or (isinstance(effect, BookCall) and len(effect.holds) > 0):
             return ""
         row = self._db.execute(
-            "SELECT message.reference FROM answered JOIN effect ON effect.id = answered.effect "
+            "SELECT message.reference FROM answered JOIN effect ON effect.id = answered.effect "  # noqa: S608 - words of ours
             "JOIN message ON message.id = effect.message LEFT JOIN call ON call.uid = effect.external_id "
-            "WHERE client = ? AND answered.kind IN ('call', 'offer', 'waiting') "
-            "AND (effect.state IN ('held', 'owed', 'doing') OR call.state IN ('waiting', 'offered') "
-            "OR (call.state <> 'cancelled' AND call.ends_at > ?)) LIMIT 1",
-            (effect.client_key, to_ms(now)),
+            "WHERE client = :client AND answered.kind IN ('call', 'offer', 'waiting') "
+            f"AND (effect.state IN ('held', 'owed', 'doing') OR ({UNCHOSEN_AHEAD}) "
+            "OR (call.state <> 'cancelled' AND call.ends_at > :now)) LIMIT 1",
+            {"client": effect.client_key, "now": to_ms(now)},
         ).fetchone()
         return f"{WINDOW}there is a call with this person already ({row[0]})" if row is not None else ""
 
