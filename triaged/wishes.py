@@ -98,7 +98,15 @@ def _read(
         offered=offered,
         standing=standing,
         wanted=wanted,
+        names=_names(case),
     )
+
+
+def _names(case: Case) -> tuple[str, ...]:
+    """Ours, the client's and the writer's."""
+    ours = (person.address.display_name for person in case.playbook.people.values())
+    account = (case.account.name,) if case.account is not None else ()
+    return (*ours, *account, case.contact, case.playbook.team)
 
 
 def _ahead(case: Case, windows: Iterable[Interval], earliest: datetime, minutes: int) -> tuple[Interval, ...]:

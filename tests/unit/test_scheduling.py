@@ -153,6 +153,14 @@ def test_a_time_that_the_client_names_is_the_one_that_is_booked(offering: Playbo
         assert effects_of(decision, OfferCall) == []
 
 
+def test_names_of_people_say_nothing_of_a_time(booking: Playbook) -> None:
+    text = "Could Lena Brandt talk about it with me on Thursday at 3 pm?"
+    _, decision = decided(booking, mail(text), accounts=(CLIENT,))
+    assert only(decision, BookCall)[0].windows == (slot(19, 15),)
+    _, decision = decided(booking, mail(text.replace("Lena Brandt", "Otto Kraft")), accounts=(CLIENT,))
+    assert effects_of(decision, BookCall) == [], "the other half: a name that nobody knows"
+
+
 def test_a_day_that_the_client_names_is_their_working_day_and_an_hour_is_theirs_too(booking: Playbook) -> None:
     tokyo = dataclasses.replace(ACME, timezone="Asia/Tokyo")
     _, decision = decided(booking, mail("Could we talk about it on Thursday?"), accounts=(tokyo,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,8 @@ from triaged.calls.words import ENGLISH, FRENCH, GERMAN
 
 LONGEST: Final = 20_000
 """Characters; what a person writes about when to talk stands in the first few hundred."""
+
+LONGEST_NAME: Final = 100
 
 TABLES: Final = {"en": ENGLISH, "de": GERMAN, "fr": FRENCH}
 
@@ -92,15 +94,17 @@ class _Token:
 Entry = tuple[tuple[str, ...], str, int]
 
 
-def sentences(text: str) -> tuple[Sentence, ...]:
-    """Up to the closing words ("Kind regards"), without what follows them."""
+def sentences(text: str, names: Collection[str] = ()) -> tuple[Sentence, ...]:
+    """Up to the closing words ("Kind regards"), without what follows them. names: of people and firms; they say nothing
+    of a time, where no table has the word."""
+    known = frozenset(word.text for name in names for word in _tokens(name[:LONGEST_NAME]) if word.kind == "word")
     folded = text[:LONGEST].translate(_TYPOGRAPHY)
     tokens = _tokens(folded)
     whole = _language(tokens, "en")
     found: list[Sentence] = []
     for run, asks in _runs(tokens):
         language = _language(run, whole)
-        items = tuple(_items(run, language))
+        items = tuple(_items(run, language, known))
         if len(items) == 0:
             continue
         if items[0].kind == "bye" or (run[0].text == "best" and _is_alone(run)):
@@ -211,12 +215,13 @@ def _language(tokens: list[_Token], otherwise: str) -> str:
     return best if votes[best] > 0 else otherwise
 
 
-def _items(run: list[_Token], language: str) -> Iterator[Item]:
+def _items(run: list[_Token], language: str, names: frozenset[str]) -> Iterator[Item]:
     order = [language, *(name for name in TABLES if name != language)]
     place = 0
     while place < len(run):
         token = run[place]
         kind, value, size = _read(run, place, order)
+        kind = "plain" if kind == "?" and token.text in names else kind
         last = run[place + size - 1]
         if kind != "":
             yield Item(kind, value, token.start, last.end, " ".join(each.text for each in run[place : place + size]))

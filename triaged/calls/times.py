@@ -25,7 +25,7 @@ A wrong time is a call that nobody comes to, so what can be read in two ways is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -68,16 +68,18 @@ def read_times(
     offered: Sequence[Interval] = (),
     standing: Interval | None = None,
     wanted: bool = False,
+    names: Collection[str] = (),
 ) -> Reading:
     """What a client writes about when to talk, in English, German or French; only its first 20,000 characters count.
 
     text: what was written now, without what is quoted. written: when, aware. zone: the client's, IANA. minutes: how
     long the call is. offered: the slots we proposed, in their order. standing: the call that is booked. wanted: that
-    they want a call is known, so that a time beside a word of talking or suiting is never passed over.
+    they want a call is known, so that a time beside a word of talking or suiting is never passed over. names: of people
+    and firms that may stand in it.
     """
     client = ZoneInfo(zone)
     setting = Setting(written.astimezone(client), client, minutes, tuple(offered), standing)
-    read = sentences(text)
+    read = sentences(text, names)
     try:
         if offered and len(read) == 1 and len(read[0].items) == 1 and read[0].items[0].kind in ("number", "nth"):
             reading = _bare_number(read[0].items[0], setting, text)
