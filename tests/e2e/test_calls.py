@@ -125,6 +125,41 @@ def test_a_call_is_offered_chosen_accepted_moved_and_cancelled(
         assert each["Auto-Submitted"] in ("auto-replied", "auto-generated")
 
 
+def test_the_commands_name_what_is_wrong_and_ask_before_they_do_anything(tmp_path: Path) -> None:
+    site = make_site(tmp_path, rules=RULES.replace('way = "offer"', 'way = "book"'))
+    with site.config.open("a") as file:
+        file.write('\n[calls]\nnotice = "1 hour"\n')
+    site.drop("1", mail("Next phase", "Could we talk about the next phase?\n\nAnn\n"))
+    site.drop("2", mail("Our figures"))
+    site.run_once()
+    row, other = site.row("Next phase"), site.row("Our figures")
+    assert row is not None
+    assert other is not None
+    listed = site.triaged("calls", "list").stdout
+    assert row.reference in listed
+    assert "Lena Brandt" in listed
+    for arguments, code, words in (
+        (("move", row.reference, "2020-01-01 10:00"), 2, "is over"),
+        (("move", row.reference, "next Tuesday"), 2, "is no day and time"),
+        (("move", row.reference, "2027-03-28 02:30", "--zone", "Europe/Berlin"), 2, "skip 2027-03-28 02:30"),
+        (("move", row.reference, "2027-03-29 10:00", "--zone", "Europe/Berln"), 2, "did you mean 'Europe/Berlin'"),
+        (("move", "999", "2027-03-29 10:00"), 1, "there is no mail 999"),
+        (("cancel", other.reference), 1, "no call came of mail"),
+        (("cancel", row.reference), 1, "Cancel the call of Ann Client with Lena Brandt"),
+    ):
+        done = site.triaged("calls", *arguments)
+        said = " ".join((done.stdout + done.stderr).replace("│", " ").split())
+        assert (done.returncode, words in said) == (code, True), said
+    assert state(site) == "booked"
+    sent = len(site.outgoing())
+    assert site.triaged("calls", "cancel", row.reference, "--silent", "--yes").returncode == 0
+    site.run_once()
+    assert state(site) == "cancelled"
+    assert list((tmp_path / "calendars/lena").glob("*.ics")) == []
+    assert len(site.outgoing()) == sent
+    assert "is cancelled already" in site.triaged("calls", "cancel", row.reference).stderr
+
+
 def state(site: Site) -> str:
     reader = site.reader()
     try:
