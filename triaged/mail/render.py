@@ -40,6 +40,7 @@ VARIABLES: Mapping[str, frozenset[str]] = {
 
 NEEDED = ("escalation", *OF_CALLS)
 LAYOUT = "layout.html"
+_MISSING = "is missing; the service needs it: take it from the folder that 'triaged init DIR' lays out"
 _LAYOUT_VARIABLES = frozenset({"subject", "language", "paragraphs"})
 _LISTS: Mapping[str, int] = {"evidence": 1, "signals": 1, "paragraphs": 2}
 """How many loops deep: `paragraphs` are lists of lines."""
@@ -107,10 +108,10 @@ def read_templates(files: Mapping[str, bytes]) -> Read:
         except ConfigError as error:
             problems.extend(error.problems)
     missing = [name for name in NEEDED if f"{name}.txt" not in files]
-    problems.extend(Problem(f"templates/{name}.txt", "is missing; the service needs it") for name in missing)
+    problems.extend(Problem(f"templates/{name}.txt", _MISSING) for name in missing)
     layout = None
     if LAYOUT not in files:
-        problems.append(Problem(f"templates/{LAYOUT}", "is missing; the service needs it"))
+        problems.append(Problem(f"templates/{LAYOUT}", _MISSING))
     else:
         try:
             source = text_of(files[LAYOUT], name=LAYOUT, markup=True, as_typed=True)
