@@ -179,7 +179,9 @@ def _by_calendar(case: Case, call: StandingCall, itip: Itip | Unreadable) -> Ans
         case "REPLY":
             return _by_reply(case, call, itip)
         case "COUNTER" if itip.slot is not None and itip.problem == "" and not itip.recurs:
-            words = f"their calendar proposes {_slot_words(case, call, itip.slot)}"
+            words = f"their calendar proposes {_slot_words(case, itip.slot)}"
+            if (minutes := round((itip.slot.end - itip.slot.start).total_seconds() / 60)) != call.appointment.minutes:
+                return _asks(call, f"{words} for {minutes} minutes")
             return _moves(case, call, (itip.slot,), words, itip.dtstamp)
         case "COUNTER":
             return _asks(call, f"their calendar proposes another time, which cannot be told{problem}")
@@ -205,7 +207,7 @@ def _by_reply(case: Case, call: StandingCall, itip: Itip) -> Answer:
     says = SAYS.get(answers[0].partstat)
     if says is None:
         return _asks(call, f"their calendar answers {answers[0].partstat}")
-    if itip.sequence < call.sequence and says != "declines":
+    if itip.sequence < call.sequence:
         return _asks(call, f"their calendar {says} an earlier time of the call")
     if says != "accepts":
         reading = _read(case, minutes=call.appointment.minutes, zone=call.appointment.zone, standing=call.slot)
@@ -233,7 +235,7 @@ def _by_words(case: Case, call: StandingCall) -> Answer | None:
             return _chooses(case, call, reading.windows, f"asks for {said}")
         case _ if call.state == "waiting":
             return None  # a person has the call in hand
-        case "times" if any(each.start <= call.slot.start and call.slot.end <= each.end for each in reading.windows):  # type: ignore[union-attr]
+        case "times" if _lies_within(call.slot, reading.windows):
             return Answer(uid, "accepts", f"agreed: {said}")
         case "times":
             return _moves(case, call, reading.windows, f"asks for {said}", None)
@@ -255,6 +257,10 @@ def _by_words(case: Case, call: StandingCall) -> Answer | None:
             return None
 
 
+def _lies_within(slot: Interval | None, windows: Iterable[Interval]) -> bool:
+    return slot is not None and any(each.start <= slot.start and slot.end <= each.end for each in windows)
+
+
 def _chose(case: Case, call: StandingCall, windows: tuple[Interval, ...], words: str) -> Answer:
     """One of the times that were offered, which needs no further notice."""
     if windows[0].start <= case.now:
@@ -271,8 +277,6 @@ def _moves(
 ) -> Answer:
     if call.moves >= MOST_MOVES:
         return _asks(call, f"{words}; it was moved {call.moves} times already")
-    if any(each.end - each.start < timedelta(minutes=call.appointment.minutes) for each in windows):
-        return _asks(call, f"{words}; that is shorter than {call.appointment.minutes} minutes")
     return _with_notice(case, call, Answer(call.appointment.uid, "moves", words, windows, answered_at))
 
 
@@ -292,7 +296,7 @@ def _asks(call: StandingCall, words: str) -> Answer:
     return Answer(call.appointment.uid, "asks", words)
 
 
-def _slot_words(case: Case, call: StandingCall, slot: Interval) -> str:
+def _slot_words(case: Case, slot: Interval) -> str:
     zone = case.playbook.hours.timezone
     return f"{local_words(slot.start, zone, 'en')} ({zone})"
 

@@ -344,6 +344,10 @@ def test_a_calendar_that_cancels_cancels_the_call(offering: Playbook) -> None:
     [
         (itip("REPLY", who="eve@elsewhere.example"), "eve@elsewhere.example answers the invitation"),
         (itip("COUNTER", partstat="TENTATIVE"), "cannot be told"),
+        (
+            itip("COUNTER", partstat="TENTATIVE", at=Interval(slot(20, 11).start, slot(20, 12).start)),
+            "proposes Friday, 20 November 2026, 11:00 (Europe/Berlin) for 60 minutes",
+        ),
         (itip("REQUEST", at=slot(18, 14)), "sends REQUEST"),
         (itip("REPLY", partstat="DELEGATED"), "DELEGATED"),
     ],
@@ -356,5 +360,8 @@ def test_what_no_calendar_should_send_is_for_a_person(offering: Playbook, octets
 
 
 def test_an_answer_to_an_earlier_time_is_for_a_person(offering: Playbook) -> None:
-    decision = by_calendar(offering, itip("REPLY"), dataclasses.replace(BOOKED, sequence=1))
-    assert "an earlier time" in only(decision, AskPerson)[0].question
+    for partstat in ("ACCEPTED", "DECLINED"):
+        decision = by_calendar(offering, itip("REPLY", partstat=partstat), dataclasses.replace(BOOKED, sequence=1))
+        assert decision.answer is not None
+        assert decision.answer.says == "asks"
+        assert "an earlier time" in only(decision, AskPerson)[0].question
