@@ -62,6 +62,7 @@ class Found:
     """What the clauses read so far say; each list in the order of the text.
 
     strange: a sentence about something else stood before. moves: they ask for another time than the one that stands.
+    is_open: a day was taken without its hours, or a yes.
     """
 
     wishes: list[Ask] = field(default_factory=list)
@@ -72,6 +73,7 @@ class Found:
     cancels: list[Place] = field(default_factory=list)
     strange: bool = False
     moves: bool = False
+    is_open: bool = False
 
 
 def judged(sentences: Sequence[Sentence], setting: Setting) -> Found:
@@ -98,6 +100,30 @@ def beside_a_wish(sentences: Sequence[Sentence]) -> Place | None:
         if kinds & {"talk", "callme", "good"} and kinds & (NAMES - {"number", "ordinal", "nth", "unclear"}):
             return sentence.items[0].start, sentence.items[-1].end
     return None
+
+
+def time_beside(sentences: Sequence[Sentence], found: Found) -> Place | None:
+    """Where a sentence names a time of which nothing was taken: "Can we talk on Thursday? I'm free 10 to 12."
+
+    It may narrow the day that another sentence names; what is past or of another topic does not.
+    """
+    taken = [(ask.start, ask.end) for ask in (*found.wishes, *found.against)]
+    for sentence in sentences:
+        start, end = sentence.items[0].start, sentence.items[-1].end
+        if _names_time(sentence) and not any(start <= begin and last <= end for begin, last in taken):
+            return start, end
+    return None
+
+
+def _names_time(sentence: Sentence) -> bool:
+    kinds = {item.kind for item in sentence.items}
+    if kinds & {"gone", "nice"}:
+        return False
+    bounded = kinds & {"after", "before", "until", "between"}
+    joined = kinds & {"through", "dash", "at"} and kinds & {"good", "talk", "callme", "no", "bad", "none"}
+    return bool(
+        kinds & (NAMES - {"number", "ordinal", "nth", "unclear"}) or ("number" in kinds and (bounded or joined))
+    )
 
 
 def _without_topic(sentence: Sentence) -> Sentence:

@@ -31,7 +31,7 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from triaged.calls.clauses import Found, Place, beside_a_wish, judged
+from triaged.calls.clauses import Found, Place, beside_a_wish, judged, time_beside
 from triaged.calls.days import Setting, Unclear, fits, windows
 from triaged.calls.grammar import MOST
 from triaged.calls.lexicon import Item, sentences
@@ -84,7 +84,10 @@ def read_times(
         if offered and len(read) == 1 and len(read[0].items) == 1 and read[0].items[0].kind in ("number", "nth"):
             reading = _bare_number(read[0].items[0], setting, text)
         else:
-            reading = _concluded(judged(read, setting), setting, text)
+            found = judged(read, setting)
+            reading = _concluded(found, setting, text)
+            if found.is_open and (beside := time_beside(read, found)) is not None:
+                raise Unclear("They name a time in another sentence too.", beside)
         if reading.says == "choice" and reading.windows[0].start < written:
             raise Unclear("The slot lies in the past.")
         if wanted and reading.says == "nothing" and (beside := beside_a_wish(read)) is not None:
@@ -117,6 +120,7 @@ def _concluded(found: Found, setting: Setting, text: str) -> Reading:
     if found.agrees and len(setting.known) > 1:
         raise Unclear("A yes, but more than one slot was offered.", found.agrees[0])
     if found.agrees:
+        found.is_open = True
         return Reading("agrees", words=_words(found.agrees, text))
     return Reading("nothing")
 
@@ -165,10 +169,17 @@ def _wished(found: Found, setting: Setting, text: str) -> Reading:
     taken = [window for ask in against for window in _windows(ask, setting, place)]
     chosen: list[frozenset[int]] = []
     asked: list[Interval] = []
+    open_ends: list[Interval] = []
     for ask in wishes:
         slots, wanted = _matched(ask, setting, place)
         chosen.append(frozenset(n for n in slots if not any(_overlap(setting.offered[n], each) for each in taken)))
-        asked.extend(_without(wanted, taken, ask, place))
+        left = _without(wanted, taken, ask, place)
+        open_ends += left if ask.clock is None and ask.span is None else []
+        asked.extend(left)
+    asked = _narrowest(asked)
+    found.is_open = any(each in open_ends for each in asked) or all(
+        (each.clock, each.span, each.slot, each.nth) == (None, None, None, None) for each in wishes
+    )
     named = frozenset[int]().union(*chosen)
     if len(named) == 1 and all(chosen):
         return Reading("choice", (setting.offered[min(named)],), words)
@@ -178,6 +189,15 @@ def _wished(found: Found, setting: Setting, text: str) -> Reading:
     if setting.standing is not None and len(setting.offered) == 0:
         return _beside_standing(found, asked, wishes, setting, words)
     return Reading("times", tuple(dict.fromkeys(asked)), words)
+
+
+def _narrowest(windows: list[Interval]) -> list[Interval]:
+    """Without those in which another lies: "on Thursday; after 2 would be best"."""
+    return [
+        each
+        for each in windows
+        if not any(each != other and each.start <= other.start and other.end <= each.end for other in windows)
+    ]
 
 
 def _check_alternatives(wishes: list[Ask], asked: list[Interval], place: Place) -> None:
