@@ -9,34 +9,11 @@ from typing import Final
 from triaged.calls.days import Setting, Unclear, windows
 from triaged.calls.grammar import asks
 from triaged.calls.lexicon import Item, Sentence
-from triaged.calls.said import Ask
+from triaged.calls.pieces import CLOCKS, DAYS, NAMES, SILENT, clauses
+from triaged.calls.said import Ask, Clock
 
 Place = tuple[int, int]
 """Start and end in the text."""
-
-NAMES: Final = frozenset(
-    (
-        "weekday", "day", "month", "week", "theweek", "part", "noon", "clock", "iso", "dotted", "slashed",
-        "shift", "half", "hour", "halfhour", "ordinal", "nth", "number", "unclear",
-    )
-)  # fmt: skip
-"""Kinds that name a time or a slot."""
-
-DAYS: Final = frozenset(("weekday", "day", "month", "week", "iso", "dotted", "slashed", "ordinal", "nth"))
-CLOCKS: Final = frozenset(("clock", "noon", "half", "hour", "shift", "at", "after", "before", "between"))
-"""Kinds that name a day and those that name a time of it: "Tuesday, 1 December, 3 pm would suit" is one clause."""
-
-SILENT: Final = NAMES | frozenset(
-    (
-        "tail", "at", "after", "before", "until", "between", "through", "onwards", "edge", "next", "coming",
-        "this", "last", "in", "minutes", "hours", "days", "weeks", "zone", "thedate", "or", "and", "dash",
-        "comma", "line", "plain", "who", "ne", "digits", "except", "instead",
-    )
-)  # fmt: skip
-"""Kinds that pass no judgement: a piece of a sentence of these alone belongs to its neighbour."""
-
-OPENERS: Final = frozenset(("nay", "sorry", "yes", "thanks"))
-"""Kinds that stand before what is judged: "No, not on Tuesday"."""
 
 JUDGES: Final = frozenset(
     ("good", "yes", "also", "ask", "callme", "slot", "no", "none", "bad", "cancel", "move", "other")
@@ -48,6 +25,10 @@ DOUBTS: Final = {
     "if": "It depends on something.",
     "check": "They have to ask or look first, or take something back.",
     "what": "They ask for a time, or point at one that is not in the mail.",
+    "later": "They want it earlier or later, but it is not clear when.",
+    "nextday": "It is not clear which day is meant.",
+    "sametime": "They point at a time that is not in the mail.",
+    "late": "They will be late.",
 }
 
 
@@ -56,13 +37,16 @@ TOPICS: Final = frozenset(
 )
 """Words behind which it is said what the call is about."""
 
+SHUT: Final = frozenset(("closed", "geschlossen", "fermé", "fermée", "fermés"))
+"""Words that take something from a time that was wished for before: "Monday? We are closed in the morning"."""
+
 
 @dataclass(slots=True)
 class Found:
     """What the clauses read so far say; each list in the order of the text.
 
-    strange: a sentence about something else stood before. moves: they ask for another time than the one that stands.
-    is_open: a day was taken without its hours, or a yes.
+    strange: a sentence about something else stood before; elsewhere: one that names a time. moves: they ask for another
+    time than the one that stands. is_open: a day was taken without its hours, or a yes.
     """
 
     wishes: list[Ask] = field(default_factory=list)
@@ -72,6 +56,7 @@ class Found:
     declines: list[Place] = field(default_factory=list)
     cancels: list[Place] = field(default_factory=list)
     strange: bool = False
+    elsewhere: bool = False
     moves: bool = False
     is_open: bool = False
 
@@ -94,11 +79,18 @@ def judged(sentences: Sequence[Sentence], setting: Setting) -> Found:
 
 
 def beside_a_wish(sentences: Sequence[Sentence]) -> Place | None:
-    """Where the first sentence stands that names a time and speaks of talking or suiting, whatever else it says."""
+    """Where the first sentence stands that names a time and speaks of talking or suiting, whatever else it says; or the
+    first with day and hours before or behind one that speaks of talking.
+    """
     for sentence in sentences:
         kinds = {item.kind for item in sentence.items}
         if kinds & {"talk", "callme", "good"} and kinds & (NAMES - {"number", "ordinal", "nth", "unclear"}):
             return sentence.items[0].start, sentence.items[-1].end
+    for sentence, after in zip((*sentences, *sentences[1:]), (*sentences[1:], *sentences), strict=False):
+        talks = any(item.kind in ("talk", "callme") for item in sentence.items)
+        kinds = {item.kind for item in after.items}
+        if talks and kinds & DAYS and kinds & {"clock", "through", "dash"} and "gone" not in kinds:
+            return after.items[0].start, after.items[-1].end
     return None
 
 
@@ -158,68 +150,24 @@ def _is_wish(items: Iterable[Item], asked: bool) -> bool:
 
 def _judge_sentence(sentence: Sentence, *, near: bool, setting: Setting, found: Found) -> None:
     """Clause by clause; what makes one of them uncertain makes all of them so."""
-    clauses = list(_clauses(sentence))
-    before = len(found.wishes) + len(found.agrees)
-    for clause, asked in clauses:
+    those = list(clauses(sentence))
+    before = _said(found)
+    for clause, asked in those:
         _judge(clause, asked, sentence.language, near=near, setting=setting, found=found)
-    if len(found.wishes) + len(found.agrees) == before:
+    if _said(found) == before:
         return
-    for clause, _ in clauses:
+    for clause, _ in those:
         kinds = {item.kind for item in clause}
         doubtful = kinds & {"maybe", "if", "check"} or (clause[0].kind == "but" and "?" in kinds)
+        # "Great, Friday afternoon, nobody else works then."
+        doubtful = doubtful or ("?" in kinds and kinds & {"no", "none", "what"})
         names = bool(kinds & NAMES)
-        if (doubtful and not names) or ("?" in kinds and names and "gone" not in kinds):
+        if (doubtful and not names) or "if" in kinds or ("?" in kinds and names and "gone" not in kinds):
             found.doubts.append((DOUBTS["if"], (sentence.items[0].start, sentence.items[-1].end)))
 
 
-# --- a sentence into clauses ---------------------------------------------------------------------------------------
-
-
-def _clauses(sentence: Sentence) -> Iterable[tuple[list[Item], bool]]:
-    """The clauses of a sentence, none empty, each with whether it asks: only the last one can.
-
-    A piece between commas, or after "but", opens a clause of its own when it judges a time: "Tuesday does not work,
-    Wednesday does". A piece that only names times goes on with the one before, and opens one after "no, but".
-    """
-    clause: list[Item] = []
-    for joint, piece in _pieces(sentence.items):
-        if len(clause) > 0 and _opens(clause, joint, piece):
-            yield clause, False
-            clause = [joint] if joint is not None and joint.kind == "but" else []
-        elif joint is not None and len(clause) > 0:
-            clause.append(joint)
-        clause.extend(piece)
-    if len(clause) > 0:
-        yield clause, sentence.asks
-
-
-def _pieces(items: Sequence[Item]) -> Iterable[tuple[Item | None, list[Item]]]:
-    """What stands between commas and "but", with the one before it; without greetings ("have a nice Tuesday")."""
-    joint: Item | None = None
-    piece: list[Item] = []
-    for item in (*items, None):
-        if item is not None and item.kind not in ("comma", "but"):
-            piece.append(item)
-            continue
-        if len(piece) > 0 and all(each.kind != "nice" for each in piece):
-            yield joint, piece
-        joint, piece = item, []
-
-
-def _opens(clause: list[Item], joint: Item | None, piece: list[Item]) -> bool:
-    kinds, before = {item.kind for item in piece}, {item.kind for item in clause}
-    names, named = bool(kinds & NAMES), bool(before & NAMES)
-    judges, was_judged = bool(kinds - SILENT), bool(before - SILENT - OPENERS)
-    after_but = joint is not None and joint.kind == "but"
-    if names and not kinds & DAYS and before & DAYS and not before & (CLOCKS | {"no", "bad", "none"}):
-        return False
-    if names and not judges:
-        return after_but and bool(before & {"no", "bad", "none"})
-    if names:
-        return was_judged or (named and after_but)
-    if kinds - SILENT <= {"ask", "thanks"}:  # "please" goes with what it stands beside
-        return False
-    return judges and was_judged and (named or after_but)
+def _said(found: Found) -> int:
+    return len(found.wishes) + len(found.agrees) + len(found.declines) + len(found.cancels)
 
 
 # --- a clause ------------------------------------------------------------------------------------------------------
@@ -233,20 +181,27 @@ def _judge(clause: list[Item], asked: bool, language: str, *, near: bool, settin
     if len(setting.offered) == 0:
         named = tuple(ask for ask in named if ask.slot is None and ask.nth is None)
     place = (clause[0].start, clause[-1].end)
-    if len(named) == 0 and not (left and kinds & (NAMES - {"number"})):
+    if len(named) == 0 and not (left and kinds & (NAMES - {"number"} | {"days", "weeks"})):
         _judge_words(clause, kinds, asked, setting=setting, found=found)
     elif "gone" in kinds or "gone" in left:
-        if setting.known and unknown == 0 and kinds & {"good", "yes", "bad", "no", "cancel"}:
+        shut = found.wishes and any(item.text in SHUT for item in clause)
+        if shut or (setting.known and unknown == 0 and kinds & {"good", "yes", "bad", "no", "cancel"}):
             found.doubts.append(("A time that may be about something else.", place))
     elif unknown > 0 or left:
-        if _matters(kinds, unknown, asked, setting):
+        if _matters(kinds, unknown, asked, setting) or _amends(kinds, unknown, found):
             found.doubts.append(("Words stand beside a time that may change what it says.", place))
     elif (doubt := _doubt(clause, kinds, asked, named, setting)) != "":
         if near:
             found.doubts.append((doubt, place))
+    elif not near and _amends(kinds, unknown, found):
+        found.doubts.append(("They say more about a time than is understood.", place))
     else:
+        if "sametime" in kinds and setting.standing is not None:
+            at = setting.standing.start.astimezone(setting.zone)
+            named = tuple(replace(ask, clock=Clock(at.hour, at.minute, exact=True)) for ask in named)
         _take(kinds, named, place, near=near, setting=setting, found=found)
     found.strange = found.strange or unknown > 1 or "gone" in kinds
+    found.elsewhere = found.elsewhere or (bool(kinds & (DAYS | {"clock"})) and ("gone" in kinds or "gone" in left))
 
 
 def _matters(kinds: set[str], unknown: int, asked: bool, setting: Setting) -> bool:
@@ -255,6 +210,11 @@ def _matters(kinds: set[str], unknown: int, asked: bool, setting: Setting) -> bo
         return unknown <= 1 or bool(kinds & (JUDGES | {"talk", "maybe", "if"}))
     talks = bool(kinds & {"talk", "callme"})
     return talks and ("callme" in kinds or "good" in kinds or "ask" in kinds or asked)
+
+
+def _amends(kinds: set[str], unknown: int, found: Found) -> bool:
+    """Whether a clause may change a time that was wished for before: "Not in the morning though"."""
+    return bool(found.wishes) and unknown <= 1 and bool(kinds & {"good", "no", "none", "bad", "except", "swap"})
 
 
 def _doubt(clause: list[Item], kinds: set[str], asked: bool, named: tuple[Ask, ...], setting: Setting) -> str:
@@ -266,9 +226,17 @@ def _doubt(clause: list[Item], kinds: set[str], asked: bool, named: tuple[Ask, .
         return "“Morgen” may be a greeting or tomorrow."
     if any(item.kind == "nay" and after.kind not in ("comma", "line") for item, after in _neighbours(clause)):
         return "A no, but it is not clear to what."
+    moved = _is_moved(clause, kinds, asked, named, setting)
     for kind, why in DOUBTS.items():
-        if kind in kinds:
+        if kind in kinds and not (moved and kind in ("later", "nextday", "sametime")):
             return why
+    first = next((item.kind for item in clause if item.kind != "plain"), "")
+    if first == "until" and not kinds - SILENT and not all(_holds_any(ask, setting) for ask in named):
+        return "It may be a farewell or a deadline."  # "Bis Freitag um zwölf"
+    if _is_excepted(clause, kinds):
+        return "A day behind “but” may be an exception."
+    if setting.standing is not None and _asks_whether(kinds, named, asked, setting):
+        return "They ask whether the call stands."
     if "ne" in kinds and not kinds & {"no", "none", "cancel"}:
         return "It is not clear what the negation means."
     if kinds & {"both", "any"} and not kinds & {"no", "none"}:
@@ -278,7 +246,8 @@ def _doubt(clause: list[Item], kinds: set[str], asked: bool, named: tuple[Ask, .
     if kinds & {"who", "talk"} and not kinds & JUDGES and not asked:
         return "A time, but no word of whether it suits."
     if "cancel" in kinds:
-        surely = setting.standing is not None and "no" not in kinds and all(_is_standing(ask, setting) for ask in named)
+        open_ended = kinds & {"no", "before", "after", "until"}  # "no need to call before Friday"
+        surely = setting.standing is not None and not open_ended and all(_is_standing(ask, setting) for ask in named)
         return "" if surely else "It is not clear what they cancel."
     if negated and ((asked and "bad" not in kinds) or {"no", "bad"} <= kinds or _is_split(clause, named)):
         return "It is not clear what does not suit."
@@ -297,6 +266,39 @@ def _neighbours(clause: list[Item]) -> Iterable[tuple[Item, Item]]:
     return zip(clause, (*clause[1:], clause[0]), strict=True)
 
 
+def _is_moved(clause: list[Item], kinds: set[str], asked: bool, named: tuple[Ask, ...], setting: Setting) -> bool:
+    """Whether the only time is told from the call that stands: "ten minutes later?", "same time next day?"."""
+    if setting.known != (setting.standing,) or len(named) != 1 or not (asked or kinds & {"ask", "move"}):
+        return False
+    if "sametime" in kinds:
+        day = named[0].day
+        one = day is not None and not named[0].is_timed and (day.week, day.last, day.bound) == (None, None, "")
+        return (one or named[0].shift is not None) and "later" not in kinds
+    lengths = [item for item in clause if item.kind in ("number", "halfhour")]
+    return named[0].shift is not None and "nextday" not in kinds and len(lengths) == 1
+
+
+def _is_excepted(clause: list[Item], kinds: set[str]) -> bool:
+    """ "Any morning but Wednesday"; not "Friday, but at three", nor "not Tuesday, but Wednesday"."""
+    but = next((place for place, item in enumerate(clause) if item.kind == "but"), 0)
+    return (
+        not kinds & {"no", "none", "bad"}
+        and any(item.kind in NAMES for item in clause[:but])
+        and any(item.kind in DAYS for item in clause[but:])
+    )
+
+
+def _asks_whether(kinds: set[str], named: tuple[Ask, ...], asked: bool, setting: Setting) -> bool:
+    """ "Is Thursday at eleven still good?" is no yes."""
+    stands = setting.offered == () and all(_is_standing(ask, setting) for ask in named)
+    return (
+        asked
+        and stands
+        and bool(kinds & {"good", "yes"})
+        and not kinds & {"ask", "move", "other", "no", "none", "bad", "cancel"}
+    )
+
+
 def _is_farewell(kinds: set[str]) -> bool:
     """ "See you Thursday"."""
     return "yes" in kinds and not kinds & {"good", "ask", "move", "other"}
@@ -305,6 +307,8 @@ def _is_farewell(kinds: set[str]) -> bool:
 def _is_split(clause: list[Item], named: tuple[Ask, ...]) -> bool:
     """Whether a no stands between two times, so that one cannot tell to which it belongs, or one is an exception."""
     noes = [item for item in clause if item.kind in ("no", "none", "bad") and item.text != "ni"]
+    if any(item.end <= named[0].start for item in noes) and any(ask.joined == "comma" for ask in named[1:]):
+        return True  # "Not Thursday, Friday": both are refused, or one instead of the other
     return any(ask.excluded for ask in named) or any(
         first.end <= item.start and item.end <= second.start for item in noes for first in named for second in named
     )
@@ -318,12 +322,20 @@ def _is_standing(ask: Ask, setting: Setting) -> bool:
         return False
 
 
+def _holds_any(ask: Ask, setting: Setting) -> bool:
+    """Whether a time is that of an offered slot or of the call that stands."""
+    try:
+        return any(each.start <= slot.start < each.end for each in windows(ask, setting) for slot in setting.known)
+    except Unclear:
+        return False
+
+
 def _take(kinds: set[str], named: tuple[Ask, ...], place: Place, *, near: bool, setting: Setting, found: Found) -> None:
     """What a clause that is understood says of its times."""
     if "cancel" in kinds:
         found.cancels.append(place)
     elif kinds & {"no", "none", "bad"}:
-        found.against.extend(named)
+        found.against.extend(replace(ask, excluded=True) for ask in named)
     elif near:
         wishes = [ask for ask in named if not ask.excluded]
         if "move" in kinds and len(wishes) > 1:
@@ -348,31 +360,45 @@ def _judge_words(clause: list[Item], kinds: set[str], asked: bool, *, setting: S
         found.cancels.append(place)
     elif kinds & {"move", "other", "none", "no", "bad"}:
         found.declines.append(place)
-    elif kinds & {"yes", "good"} and not asked and not kinds & {"what", "at", "sorry"}:
+        found.moves = found.moves or bool(kinds & {"move", "other"})
+    elif kinds & {"yes", "good"} and not asked and not kinds & {"what", "later", "sametime", "at", "sorry"}:
         found.agrees.append(place)
 
 
 def _doubt_of_words(clause: list[Item], kinds: set[str], asked: bool, found: Found) -> str:
     known, no = "?" not in kinds, bool(kinds & {"no", "none"})
     first = next((item.kind for item in clause if item.kind != "plain"), "")
-    if "check" in kinds:
-        return DOUBTS["check"]
+    if doubt := next((DOUBTS[kind] for kind in ("check", "late") if kind in kinds), ""):
+        return doubt
     if known and kinds & {"maybe", "if"}:
         return DOUBTS["maybe"]
+    if known and kinds & {"move", "later", "sametime"} and kinds & {"minutes", "hours", "hour", "halfhour", "sametime"}:
+        return DOUBTS["later"]  # "Can we bring it forward by 30 minutes?"
     if first == "nay" or (known and "nay" in kinds):
         return "A no, but it is not clear to what."
+    if no and any(
+        item.kind == "no" and after.kind == "move"
+        for item, after in _neighbours([item for item in clause if item.kind != "plain"])
+    ):
+        return "It is not clear whether they want another time."
+    if no and any(item.kind == "number" and item.text.isdecimal() for item in clause):
+        return "It is not clear what does not suit."
     if not known:
+        if {"later", "ask"} <= kinds:
+            return DOUBTS["later"]
         if {"yes", "but"} <= kinds:
             return "A yes with something to it."
         unwanted = kinds & {"cancel", "none"} and kinds & {"talk", "slot"}
         return "They may not want the call." if unwanted else ""
     if "ne" in kinds and not no and "cancel" not in kinds:
         return "It is not clear what the negation means."
-    if "cancel" in kinds and "no" in kinds:
+    if ("cancel" in kinds and "no" in kinds) or ("keep" in kinds and asked):
         return "It is not clear whether they cancel."
     if kinds & {"move", "other", "cancel"}:
         return ""
     if no or "bad" in kinds:
+        if found.elsewhere:
+            return "A no that may be about another time."  # "The delivery is due on Friday, so not then."
         call = kinds & {"talk", "callme"} and not kinds & {"good", "slot"}
         return "It is not clear what does not suit." if (no and "bad" in kinds) or asked or call else ""
     if kinds & {"both", "any"} and not asked:

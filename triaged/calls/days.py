@@ -15,6 +15,9 @@ from triaged.model import Interval
 PARTS: Final = ((8 * 60, 12 * 60), (13 * 60, 18 * 60), (18 * 60, 21 * 60), (0, 24 * 60))
 """Minutes of the day of morning, afternoon, evening and the whole day. Narrow, so that each lies within everybody's."""
 
+WIDE: Final = ((0, 12 * 60), (13 * 60, 18 * 60), (18 * 60, 24 * 60), (0, 24 * 60))
+"""The same where they are taken away: "not in the morning" is not at seven either."""
+
 EARLY, LATE = 2 * 60, 2 * 60
 """Minutes of a part that are its early and its late ones ("late afternoon")."""
 
@@ -81,6 +84,8 @@ def windows(ask: Ask, setting: Setting) -> tuple[Interval, ...]:
     if ask.delta is not None:
         start = (setting.written + timedelta(minutes=ask.delta)).astimezone(UTC).replace(second=0, microsecond=0)
         return (Interval(start, start + timedelta(minutes=setting.minutes)),)
+    if ask.shift is not None:
+        return (_shifted(ask.shift, setting),)
     zone = _zone(ask, setting)
     if ask.nth is not None:
         ask = replace(ask, nth=None, day=Day(date=(ask.nth, 0, 0)))
@@ -95,6 +100,14 @@ def _slot(number: int, setting: Setting) -> Interval:
     if number > len(setting.offered) or len(setting.offered) == 0:
         raise Unclear("No slot of that number was offered.")
     return setting.offered[number - 1 if number > 0 else number]
+
+
+def _shifted(minutes: int, setting: Setting) -> Interval:
+    """On the client's wall clock, so that a day later is the same time."""
+    if setting.standing is None:
+        raise Unclear("Earlier or later than what is not said.")
+    local = setting.standing.start.astimezone(setting.zone) + timedelta(minutes=minutes)
+    return Interval(local.astimezone(UTC), local.astimezone(UTC) + timedelta(minutes=setting.minutes))
 
 
 def _zone(ask: Ask, setting: Setting) -> ZoneInfo:
@@ -289,7 +302,7 @@ def _on(days: Days, ask: Ask, setting: Setting, zone: ZoneInfo) -> Iterable[Inte
 
 
 def _part(ask: Ask) -> tuple[int, int]:
-    since, until = PARTS[3 if ask.part is None else ask.part]
+    since, until = (WIDE if ask.excluded else PARTS)[3 if ask.part is None else ask.part]
     match ask.edge:
         case 0:
             return since, since + EARLY

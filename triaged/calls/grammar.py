@@ -25,11 +25,24 @@ def asks(items: Sequence[Item], *, minutes: int, language: str) -> tuple[tuple[A
 
     Left over may be words that only count within a time ("after", "between"), or an "unclear" one.
     """
+    if language == "fr" and _is_moved_by(items):
+        return (), ("unclear",)
     read = terms(items, minutes=minutes, language=language)
     if any(item.kind == "move" for item in items):
         # "from Tuesday to Thursday" names two days then, and no range.
         return _assembled([term for term in read if not (term.kind == "after" and term.extra == FROM)])
     return _assembled(_ranges(read, language))
+
+
+def _is_moved_by(items: Sequence[Item]) -> bool:
+    """ "Décaler d'une heure" says by how long, "décaler de 14h à 15h" between which times."""
+    triples = zip(items, items[1:], (*items[2:], None), strict=False)
+    return any(item.kind == "move" for item in items) and any(
+        first.text in ("d", "de")
+        and (second.kind == "clock" or (second.kind == "number" and third is not None and third.kind == "hour"))
+        and not any(item.kind in ("at", "dash") for item in items[place + 2 : place + 4])
+        for place, (first, second, third) in enumerate(triples)
+    )
 
 
 # --- terms that belong together ------------------------------------------------------------------------------
@@ -72,8 +85,8 @@ def _range(those: list[Term], place: int, language: str) -> tuple[Term, int]:
         return replace(taken, start=first.start), size + 1
     if first.kind in ("before", "until") and second.kind in ("clock", "day"):
         if first.kind == "until" and second.kind == "day":
-            if language == "de" and len(those) == 2:  # "Bis Dienstag!": see you then
-                return second, 2
+            if language == "de" and all(term.kind in ("until", "day", "at", "clock") for term in those):
+                return second, 2  # "Bis Dienstag!", "Bis Dienstag um elf!": see you then
             return Term("gone", None, first.start, second.end), 2
         return _bounded(first, second, after=False), 2
     if first.kind in ("clock", "day"):
@@ -131,7 +144,7 @@ def _assembled(those: list[Term]) -> tuple[tuple[Ask, ...], tuple[str, ...]]:
                 left.append("unclear")
             case "slot" if term.value is None:
                 joined = joined or "word"
-            case "day" | "clock" | "span" | "part" | "delta" | "slot" | "nth":
+            case "day" | "clock" | "span" | "part" | "delta" | "moved" | "slot" | "nth":
                 new = _ask(term, excluded=excluded, joined=joined)
                 merged = None if not found or (apart and joined != "to") else _merged(found, new)
                 if merged is None:
@@ -179,6 +192,8 @@ def _ask(term: Term, *, excluded: bool, joined: str) -> Ask:
                     return replace(ask, part=number, edge=term.extra)
                 case "delta":
                     return replace(ask, delta=number)
+                case "moved":
+                    return replace(ask, shift=number)
                 case "slot":
                     return replace(ask, slot=number)
                 case _:
@@ -194,6 +209,8 @@ def _merged(found: list[Ask], new: Ask) -> Ask | None:
     apart = new.joined in ("or", "and", "to", "line") and not moved
     if apart or new.delta is not None or last.delta is not None or last.excluded != new.excluded:
         return None
+    if new.shift is not None or last.shift is not None:
+        return None
     if new.slot is not None or last.slot is not None or new.nth is not None or last.nth is not None:
         return None
     day = new.day if last.day is None else last.day if new.day is None else _one_day(last.day, new.day, new.joined)
@@ -202,7 +219,8 @@ def _merged(found: list[Ask], new: Ask) -> Ask | None:
     both = (last.part is not None and new.part is not None) or (
         (last.clock is not None or last.span is not None) and (new.clock is not None or new.span is not None)
     )
-    if both or (new.joined == "comma" and new.day is None and last.is_timed and last.day is None):
+    narrows = last.part is not None and new.clock is not None  # "in the afternoon, about three"
+    if both or (new.joined == "comma" and new.day is None and last.is_timed and last.day is None and not narrows):
         return None
     if new.joined == "comma" and new.day is not None and last.day is None and len(found) > 1:
         return None

@@ -231,11 +231,12 @@ def _items(run: list[_Token], language: str, names: frozenset[str]) -> Iterator[
 def _read(run: list[_Token], place: int, order: list[str]) -> tuple[str, int, int]:
     """Kind, value and number of tokens of the longest phrase that starts here; "" for a mark that says nothing."""
     token = run[place]
-    if (day := _short_weekday(run, place, order)) is not None:
+    found = _phrase(run, place, order)
+    is_phrase = found is not None and len(found[0]) > 1  # "so gegen 15 Uhr" is no Sunday
+    if not is_phrase and (day := _short_weekday(run, place, order)) is not None:
         return "weekday", day, 1
     if token.text == "am" and order[0] == "en" and place > 0 and run[place - 1].text != "i":
         return "half", 0, 1  # "9 am", "Tuesday am"; not "I am"
-    found = _phrase(run, place, order)
     if found is not None:
         words, kind, value = found
         return kind, value, len(words)

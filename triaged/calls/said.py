@@ -41,8 +41,9 @@ class Ask:
     """One time that is named, as it is said; None for what is left open.
 
     span: from and until, one of them may be None; a moment is `clock`. edge: 0 early, 1 middle, 2 late in the part.
-    delta: minutes from now. slot: the number of an offered slot from 1, -1 for the last. nth: "the 2nd", which may be
-    a slot or a day of the month. zone: index of `words.ZONES`. excluded: it is taken away ("except", "instead of").
+    delta: minutes from now; shift: from the call that stands. slot: the number of an offered slot from 1, -1 for the
+    last. nth: "the 2nd", which may be a slot or a day of the month. zone: index of `words.ZONES`. excluded: it is taken
+    away ("except", "instead of").
     """
 
     start: int
@@ -53,6 +54,7 @@ class Ask:
     clock: Clock | None = None
     span: tuple[Clock | None, Clock | None] | None = None
     delta: int | None = None
+    shift: int | None = None
     slot: int | None = None
     nth: int | None = None
     zone: int | None = None

@@ -18,6 +18,9 @@ _JOINS: Final = frozenset(("through", "dash", "or", "and", "until", "at"))
 def terms(items: Sequence[Item], *, minutes: int, language: str) -> list[Term]:
     """In order; a word that is part of no time is a term of its own, of its kind. minutes: how long a call is."""
     known = [item for item in items if item.kind != "plain"]
+    for edge in range(len(known) - 2):
+        if [item.kind for item in known[edge : edge + 3]] == ["edge", "weekday", "part"]:
+            known[edge], known[edge + 1] = known[edge + 1], known[edge]  # "late Friday afternoon"
     found: list[Term] = []
     place = 0
     while place < len(known):
@@ -146,6 +149,8 @@ def _is_said_as_hour(items: Sequence[Item], place: int, found: list[Term]) -> bo
     before = found[-1].kind if found else ""
     if before in _BEFORE_CLOCK:
         return True
+    if before == "except" and _kind(items, place + 1) == "through" and _kind(items, place + 2) == "number":
+        return True  # "except 12 to 1"; "except 2" may be a slot
     if before in _JOINS and len(found) > 1 and found[-2].kind == "clock":
         return True
     if _kind(items, place + 1) in _JOINS - {"at"}:
@@ -214,8 +219,14 @@ def _length(items: Sequence[Item], place: int, found: list[Term], minutes: int) 
         length, size = item.value * 60, 2
     elif item.kind == "number" and within and _kind(items, place + 1) == "days":
         return _made(items, place, 2, "delta", Day(offset=item.value))
+    elif item.kind == "number" and _kind(items, place + 1) == "hour" and _kind(items, place + 2) == "later":
+        length, size = item.value * 60, 2
+    elif item.kind == "nextday":
+        return _made(items, place, 1, "moved", 24 * 60)
     if length is None:
         return None
+    if _kind(items, place + size) == "later":
+        return _made(items, place, size + 1, "moved", length * items[place + size].value)
     if within:
         return _made(items, place, size, "delta", length)
     return (None, size) if length <= minutes else _made(items, place, size, "unclear", None)

@@ -21,6 +21,8 @@ A wrong time is a call that nobody comes to, so what can be read in two ways is 
 - A wall clock that is skipped or comes twice is unsure. So is what is past, and "tomorrow" written before 04:00.
 - With an offer, what fits exactly one slot is that choice, what fits none is a time of their own, the rest is unsure.
 - Two moments are alternatives only with "or" or in a list.
+- "Ten minutes later?" and "same time on Friday?" are told from the call that stands. "Not in the morning" rules out all
+  until noon.
 """
 
 from __future__ import annotations
@@ -109,6 +111,8 @@ def _concluded(found: Found, setting: Setting, text: str) -> Reading:
         raise Unclear("More times than one can choose from.", _place([*found.wishes, *found.against][:1]))
     if found.wishes:
         return _wished(found, setting, text)
+    if found.cancels and found.moves:
+        raise Unclear("They cancel and ask for another time.", found.cancels[0])
     if found.cancels:
         return Reading("cancels", words=_words(found.cancels, text))
     if found.against:
@@ -215,7 +219,8 @@ def _check_alternatives(wishes: list[Ask], asked: list[Interval], place: Place) 
 def _beside_standing(found: Found, asked: list[Interval], wishes: list[Ask], setting: Setting, words: str) -> Reading:
     """Times of their own while a call stands: its own time, named again, is a yes to it."""
     assert setting.standing is not None
-    if not any(_overlap(window, setting.standing) for window in asked):
+    moved = any(ask.shift is not None for ask in wishes)  # "ten minutes later"
+    if moved or not any(_overlap(window, setting.standing) for window in asked):
         return Reading("times", tuple(dict.fromkeys(asked)), words)
     day = wishes[0].day
     whole = not wishes[0].is_timed and day is not None and (day.week, day.last, day.bound) == (None, None, "")

@@ -7,13 +7,15 @@ cost a wrong call. Names of months and weekdays are Babel's; only their short an
 plain: says nothing · who: a person, says nothing either, but "I am there on Tuesday" is no yes · also, yes: assent ·
 good: suits · talk: a call · callme: asks for one · ask: a wish · slot: what we offered · thanks · no, ne: negates ·
 nay, sorry: a no by itself · bad: is in the way · none, any, both: of what was offered · maybe, if, check: not sure ·
-cancel · move: another time · other: another slot · swap: instead · what: asks us · gone: past, a deadline, another
-topic · nice: a greeting that may hold a time · bye: the closing words · unclear: a time that means two things or none.
+cancel · keep: not to cancel · move: another time · late: for the call · other: another slot · swap: instead · what:
+asks us · gone: past, a deadline, another topic · nice: a greeting that may hold a time · bye: the closing words ·
+unclear: a time that means two things or none.
 
 The rest are parts of times: weekday N, month N, day N (from today), part 0–3 (morning, afternoon, evening, whole
 day), edge 0–2 (early, middle, late), week N, theweek (only "the end of the week"), shift and tail N (minutes by which
-the words before and after an hour move it), half 0 and 12 (am, pm), number N, ordinal N (-1 the last), zone N (of
-ZONES), and how they are joined: after (1: strictly, 2: "from"), at (1: "about"), between, except, and so on.
+the words before and after an hour move it), half 0 and 12 (am, pm), later 1 and -1, sametime and
+nextday (than the call that stands), number N, ordinal N (-1 the last), zone N (of ZONES), and how they are joined:
+after (1: strictly, 2: "from"), at (1: "about"), between, except, and so on.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ ENGLISH: Final = {
         it, it's a date, see you, see you then, talk to you then, talk then, speak then, speak to you then,
         until then, looking forward to, look forward to, looking forward, look forward, it is then""",
     "good": """squeeze me in, fit me in, work, works, suit, suits, fine, good, great, perfect, perfectly, ideal,
-        ideally, best, better, convenient, possible, free, available, prefer, preferred, preferably, happy,
+        ideally, best, better, convenient, possible, would be nice, free, available, prefer, preferred, preferably,
+        happy,
         glad, any good, excellent, lovely, brilliant, super, wonderful, easiest, easier, reachable, fits, fit,
         choose, pick, go for, go with, go ahead with, opt for, love, like, sounds, sound, accept, acceptable,
         manage, fantastic, awesome, cool, i'll take, we'll take, take, why not, can do, could do, can make,
@@ -83,13 +86,13 @@ ENGLISH: Final = {
         you, will see, i'll see, find out, will confirm, i'll confirm, confirm later, have to ask, need to ask,
         ask my, get back""",
     "cancel": """no call, cancel, call off, no need for, no longer need, no longer needed, no longer necessary,
-        not interested, don't need, do not need, drop the, skip the, not needed, need no""",
+        not interested, don't need, do not need, drop the, skip the, not needed, need no, no need to call""",
     "move": """move, reschedule, postpone, push, shift, rearrange, change, bring forward, put back, delay, rebook,
         put off, push back, move back, bring""",
     "other": """another, another time, another slot, other time, other times, other slot, other slots, other
         options, other option, other dates, other date, different time, different day, different slot, new time,
         new date, something else, other day, other days, any other""",
-    "what": "what, which, who, where, why, how, what time, earlier, later, same, usual, how long, how early",
+    "what": "what, which, who, where, why, how, what time, same, usual, how long, how early",
     "gone": """would have been, could have been, was, were, had, did, wrote, sent, said, told, asked, spoke,
         talked, met, called, visited, received, arrived, since, ago, yesterday, last week, last month, last
         year, last night, been, came, went, tried, agreed on, ordered, signed, discussed, missed, by, due,
@@ -122,10 +125,13 @@ ENGLISH: Final = {
         exception of, just not, but not on""",
     "instead": "instead of, rather than, in place of", "swap": "instead, rather",
     "or": "or, nor, or else, or alternatively, or also, /", "and": "and, &, plus, +, as well as",
-    "but": "but, although, yet", "hour": "o'clock, oclock", "half 12": "pm",
+    "but": "but, although, though, yet", "hour": "o'clock, oclock", "half 12": "pm",
     "noon": "noon, midday, mid-day, twelve noon", "shift 30": "half past", "shift 15": "quarter past, quarter after",
     "shift -15": "quarter to, quarter of, quarter til", "in": "in, within", "minutes": "minute, minutes, min, mins",
-    "hours": "hour, hours", "halfhour": "half an hour, half hour", "days": "days", "weeks": "weeks",
+    "hours": "hour, hours", "later 1": "later", "later -1": "earlier", "sametime": "same time, same hour",
+    "nextday": "next day, the next day, following day, the following day, a day later, one day later",
+    "late": "running late, minutes late, mins late, be late, a bit late, running behind", "keep": "not cancel",
+    "halfhour": "half an hour, half hour", "days": "days", "weeks": "weeks",
     "number 1": "one, an", "number 2": "two", "number 3": "three", "number 4": "four", "number 5": "five",
     "number 6": "six", "number 7": "seven", "number 8": "eight", "number 9": "nine", "number 10": "ten",
     "number 11": "eleven", "number 12": "twelve", "ordinal 1": "first, former", "ordinal 2": "second",
@@ -158,7 +164,8 @@ GERMAN: Final = {
         passt, wenn ihnen das passt, wenn das für sie passt, wenn möglich, wenn es geht, wenn das geht, falls
         möglich, falls ihnen das passt, sofern möglich, dazu, darüber, nun, jetzt, zuerst, ab und zu,
         wahrnehmen, lassen, lass, am besten, selbst, direkt, telefonisch, per telefon, am telefon, fest, halten,
-        eintragen, einplanen, alternativ, ansonsten, sonst, punkt, pünktlich, wieder, schnell, schnelle,
+        eintragen, einplanen, zurück, anfangen, beginnen, alternativ, ansonsten, sonst, punkt, pünktlich, wieder,
+        schnell, schnelle,
         kleinen, kleines, würd, liebsten, dabei, will, daher, deshalb, genauso, meinerseits, von mir aus, denn,
         stehe, stehen, zeitlich, minuten lang, wäre es, wär es, wie, aber gerne, ihrerseits""",
     "who": "ich, wir, sie, ihnen, er, jemand, jemanden, man, kollege, kollegin",
@@ -180,14 +187,15 @@ GERMAN: Final = {
     "callme": "rufen sie mich, rufen sie uns, rufen sie, rufen sie bitte, ruf mich, rückruf, zurückrufen, anrufen",
     "ask": """tragen sie mich, trag mich, bitte, bitten, könnten, könnte, können, kann, möchte, möchten, wäre,
         wär, wären, wollen, vorschlagen, schlage, schlagen, wünsche, wie wäre, wie wär, wie wäre es mit, wie
-        wär's mit, wie wär es mit, ließe, brauche, dürfte, dürfen, darf, vorschlag, vereinbaren, ausmachen,
+        wär's mit, wie wär es mit, ließe, brauche, dürfte, dürfen, darf, vereinbaren, ausmachen,
         buchen, planen, melden, geben, sagen, machen, lasst uns, gib""",
     "slot": """option, möglichkeit, nr, nummer, variante, alternative, zeitfenster, slot, terminvorschlag,
-        vorschläge, #, wahl""",
+        vorschlag, vorschläge, #, wahl""",
     "thanks": "danke, vielen dank, dank, besten dank, herzlichen dank, danke schön, dankeschön, merci",
     "no": "nicht, nie, niemals, unmöglich, ohne, weder, noch nicht, kaum, nich, net",
     "none": "keiner, keine, keines, kein, keinen, keinem, keiner der, keinen der, alles nicht, alle nicht",
-    "any": "alle, allen, alles, jeder, jeden der, egal, suchen sie aus, sie entscheiden, gleich",
+    "any": """alle, allen, alles, jeder, jeden der, egal, suchen sie aus, sie entscheiden, gleich, suchen sie sich einen
+        aus, suchen sie sich etwas aus""",
     "both": "beide, beiden, beides, alle drei, allen drei, alle zwei",
     "bad": """zu früh, zu spät, zu kurzfristig, zu knapp, urlaub, verhindert, unterwegs, ausgebucht, belegt,
         krank, dienstreise, geschäftsreise, abwesend, verreist, im haus, außer haus, nicht im haus, nicht da,
@@ -199,20 +207,21 @@ GERMAN: Final = {
         voraussichtlich, womöglich, hoffentlich, könnte passen, könnte klappen, könnte gehen, sollte, müsste,
         dürfte passen, denke, glaube, vorbehaltlich, unter vorbehalt, scheint, notfalls, zur not, unsicher,
         unter umständen, ggf, könnten passen, wohl, eigentlich, sollten, nicht sicher, gegebenenfalls, mal
-        sehen, schätze, versuche, theoretisch""",
+        sehen, es sei denn, schätze, versuche, theoretisch""",
     "if": "falls, wenn, sofern, ob, solange, sobald, vorausgesetzt, je nachdem, während",
     "check": """vergessen sie, ignorieren, korrektur, ich rufe, rufe sie, rufe ich, rufe dich, prüfen, prüfe,
         abklären, kläre ab, nachsehen, nachschauen, schaue, melde mich, melden uns, gebe bescheid, abstimmen,
         klären, kläre, rücksprache, nachfragen""",
-    "cancel": """absagen, abzusagen, absage, stornieren, storniere, sage ab, sagen ab, nicht mehr nötig, brauche
+    "cancel": """absagen, abzusagen, absage, stornieren, storniere, sage ab, sagen ab, nicht mehr nötig,
+        brauchen nicht anzurufen, brauche
         ich nicht mehr, brauchen wir nicht mehr, nicht mehr, erübrigt, kein interesse, ausfallen, streichen,
-        hinfällig, cancel, canceln""",
+        hinfällig, hat sich erledigt, cancel, canceln""",
     "move": """verschieben, verschiebe, verlegen, verlege, umbuchen, umlegen, vorziehen, ändern, umplanen,
         vertagen, vorverlegen, zu verschieben, zu verlegen""",
     "other": """anderer, anderen, anderes, andere, anderen termin, andere termine, anderer termin, neuen termin,
         neuer termin, alternativtermin, ausweichtermin, ersatztermin, weitere termine, weiteren termin, ein
         andermal, anders""",
-    "what": """was, wer, wann, welche, welcher, welchen, welches, warum, wo, wieso, früher, später, gleichen,
+    "what": """was, wer, wann, welche, welcher, welchen, welches, warum, wo, wieso, gleichen,
         gleiche, selben, wie lange""",
     "gone": """war, waren, hatte, hatten, hat, konnte, konnten, wurde, wurden, kam, kamen, ging, geschrieben,
         gesprochen, besprochen, vereinbart, telefoniert, angerufen, gesendet, geschickt, seit, gestern,
@@ -237,7 +246,7 @@ GERMAN: Final = {
     "week 2": "übernächste woche, übernächster woche, übernächsten woche",
     "last": "letzten, letzter, letzte, letztes", "next": "nächsten, nächster, nächste, nächstes",
     "coming": "kommenden, kommender, kommende", "this": "diesen, dieser, dieses",
-    "at": "um, gegen, circa, ca, zirka, etwa, so um, ungefähr, rund",
+    "at": "um, gegen, circa, ca, zirka, etwa, so um, so gegen, so circa, so ca, so etwa, ungefähr, rund",
     "after": """ab, nicht vor, erst ab, erst am, frühestens, frühestens um, frühestens am, frühestens ab,
         jederzeit ab""",
     "after 1": "nach, erst nach, jederzeit nach",
@@ -247,8 +256,12 @@ GERMAN: Final = {
     "instead": "statt, anstatt, anstelle von, anstelle, an stelle von", "swap": "stattdessen, statt dessen, dafür",
     "or": "oder, bzw, beziehungsweise, oder auch, oder aber, /", "and": "und, sowie, &, +, und auch",
     "but": "aber, sondern, jedoch, allerdings, hingegen", "hour": "uhr, h", "noon": "mittag, zu mittag",
-    "shift -30": "halb", "shift 15": "viertel nach", "shift -15": "viertel vor, dreiviertel",
+    "shift -30": "halb", "shift 15": "viertel nach", "shift -15": "viertel vor, dreiviertel, drei viertel",
     "in": "in, innerhalb von", "minutes": "minuten, min", "hours": "stunde, stunden",
+    "later 1": "später", "later -1": "früher",
+    "sametime": "gleiche uhrzeit, gleichen uhrzeit, gleiche zeit, gleichen zeit, selbe uhrzeit, selben uhrzeit",
+    "nextday": "einen tag später, am tag darauf, tag danach, am folgetag",
+    "late": "verspäte, verspäten, verspäte mich", "keep": "nicht absagen",
     "halfhour": "einer halben stunde, halben stunde, halbe stunde", "days": "tagen, tage", "weeks": "wochen",
     "number 1": "eins, einer, ein", "number 2": "zwei", "number 3": "drei", "number 4": "vier", "number 5": "fünf",
     "number 6": "sechs", "number 7": "sieben", "number 8": "acht", "number 9": "neun", "number 10": "zehn",
@@ -279,7 +292,8 @@ FRENCH: Final = {
         si c'est bon pour vous, si vous voulez, si vous êtes disponible, si vous êtes d'accord, en ce qui me
         concerne, de mon côté, de notre côté, par téléphone, au téléphone, aux, là, ici, faire, le point, pile,
         précises, vraiment, particulièrement, parfaitement, surtout, éventuel, peut, puis, lui, leur, soit,
-        sinon, dois, devons, obligé, obligée, préviens, seul, seule, seulement, uniquement, juste, autant, déjà,
+        sinon, dois, devons, obligé, obligée, préviens, seul, seule, finalement, seulement, uniquement, juste, autant,
+        déjà,
         encore, toujours""",
     "who": "je, j, vous, il, elle, on, quelqu'un, collègue", "also": "oui, aussi, également, par contre, en revanche",
     "yes": """ok, d'accord, entendu, c'est noté, noté, confirmé, confirme, je confirme, confirmons, bien sûr,
@@ -293,10 +307,10 @@ FRENCH: Final = {
         excellente, génial, nickel, top, opte, pourquoi pas, impeccable, retiens, retenons, accepte, acceptons,
         peux, pourrais, pouvons, partant, n'y vois pas d'inconvénient, disponibilité, disponibilités, dispo,
         dispos, plaît bien""",
-    "talk": """appel, appeler, appels, téléphoner, rappel, parler, parlons, discuter, entretien, échange,
-        échanger, échangions, rendez-vous, rdv, réunion, visio, visioconférence, joindre, conversation, teams,
+    "talk": """appel, appeler, appels, parle, discute, téléphoner, rappel, parler, parlons, discuter, entretien,
+        échange, échanger, échangions, rendez-vous, rdv, réunion, visio, visioconférence, joindre, conversation, teams,
         zoom, contacter, entretenir, rencontrer""",
-    "callme": "appelez, rappelez, rappeler, m'appeler, téléphonez, appelle, rappelle, contactez",
+    "callme": "parlons-nous, appelez, rappelez, rappeler, m'appeler, téléphonez, appelle, rappelle, contactez",
     "ask": """pouvez, pourriez, pouvons-nous, pourrions, pourrait, peut-on, pourrait-on, s'il vous plaît, svp,
         stp, s'il te plaît, merci de, merci d', souhaite, souhaiterais, souhaitons, souhaiterions, voudrais,
         voudrions, aimerais, aimerions, aimerait, veuillez, propose, proposons, proposer, fixer, convenir,
@@ -306,11 +320,13 @@ FRENCH: Final = {
         horaire, #""",
     "thanks": "merci, merci beaucoup, merci bien, mille mercis, remercie, remercions, merci d'avance",
     "no": """pas, ne pas, n'est pas, impossible, indisponible, jamais, ni, sans, ne suis plus, ne sera plus, ne
-        convient plus, ne peux plus, ne pouvons plus, ne serai plus, ne pourrai plus, ne me convient plus, n'est
+        convient plus, ne me va plus, ne nous va plus, ne peux plus, ne pouvons plus, ne serai plus, ne pourrai plus,
+        ne me convient plus, n'est
         plus, ne pourrai pas, pourrai pas""",
     "ne": "ne, n",
     "none": "aucun des, aucune des, aucun des trois, aucun des deux, aucun, aucune, aucun de, aucune de",
-    "any": "n'importe lequel, n'importe laquelle, chacun, peu importe, comme vous voulez, à vous de choisir",
+    "any": """n'importe lequel, n'importe laquelle, chacun, peu importe, comme vous voulez, à vous de choisir,
+        choisissez""",
     "both": """les deux, les trois, l'un ou l'autre, tous les deux, tous les trois, toutes les trois, tous les
         créneaux""",
     "bad": """trop tôt, trop tard, trop court, occupé, occupée, occupés, absent, absente, absents, congé, congés,
@@ -319,7 +335,8 @@ FRENCH: Final = {
     "nay": "non", "sorry": "malheureusement, désolé, désolée, navré, navrée, hélas, regrette, regrettons, excuses",
     "maybe": """ça va, peut-être, peut être, éventuellement, probablement, sans doute, probable, normalement, en
         principe, devrait, devraient, sous réserve, pense, crois, espère, semble, possiblement, pourrait
-        convenir, pourrait aller, a priori, à priori, sûrement, au pire, tenter, essayer, ça dépend, pourrait
+        convenir, pourrait aller, a priori, à priori, sûrement, au pire, tenter, essayer, ça dépend, à moins que,
+        à moins d', pourrait
         marcher, à confirmer, théoriquement, pas sûr, pas sûre, pas certain""",
     "if": "si, s'il, s'ils, à condition, pourvu, dès que, quand, lorsque, selon, pendant",
     "check": """oubliez, ignorez, correction, je vous rappelle, je vous appelle, vous rappeler, vous appeler, vous
@@ -331,7 +348,7 @@ FRENCH: Final = {
         décale, report, décalage, déplacez, reportez""",
     "other": """autre, autres, un autre, une autre, autre créneau, autres créneaux, autre date, autres dates,
         autre horaire, autre jour, autre moment, nouveau créneau, nouvelle date, d'autres""",
-    "what": "quoi, où, quel, quelle, quels, quelles, comment, pourquoi, combien, plus tôt, plus tard, même heure",
+    "what": "quoi, où, quel, quelle, quels, quelles, comment, pourquoi, combien",
     "gone": """était, étaient, étions, avait, avaient, eu, fut, a eu, écrit, écris, envoyé, dit, parlé, discuté,
         appelé, reçu, arrivé, arrivée, livré, venu, venue, passé, passée, depuis, hier, avant-hier, il y a,
         convenu, facture, livraison, commande, contrat, termine, échéance, expire, commence, débute, devis,
@@ -339,7 +356,7 @@ FRENCH: Final = {
         ouverture, fermé, fermés, technicien, lieu, formation, salon, webinaire, séminaire, résilier,
         résiliation, paiement, payé, relance, visité, rencontré, dû, due, prévu, prévue, envoyer, réponds,
         répondrai, envoie""",
-    "unclear": """semaine, semaine du, semaine d'après, week-end, votre heure, weekend, nuit, minuit, mois,
+    "unclear": """passe, semaine, semaine du, semaine d'après, week-end, votre heure, weekend, nuit, minuit, mois,
         quinzaine, huit jours, en huit, dans une semaine, dans deux semaines, année, déjeuner, dîner, fin de
         journée, début de journée, ce soir""",
     "month 2": "fevrier", "day 0": "aujourd'hui", "day 1": "demain", "day 2": "après-demain",
@@ -365,7 +382,10 @@ FRENCH: Final = {
     "hour": "heures, heure, h", "noon": "midi", "tail 30": "et demie, et demi", "tail 15": "et quart, et le quart",
     "tail -15": "moins le quart, moins quart", "tail -10": "moins dix", "tail -5": "moins cinq",
     "tail -20": "moins vingt", "in": "dans", "minutes": "minutes, minute, min",
-    "halfhour": "une demi-heure, demi-heure", "days": "jours", "weeks": "semaines", "number 1": "une",
+    "later 1": "plus tard", "later -1": "plus tôt", "sametime": "même heure, la même heure",
+    "nextday": "lendemain, le lendemain, jour suivant, le jour suivant", "late": "de retard, en retard",
+    "keep": "pas annuler", "halfhour": "une demi-heure, demi-heure", "days": "jours", "weeks": "semaines",
+    "number 1": "une",
     "number 2": "deux", "number 3": "trois", "number 4": "quatre", "number 5": "cinq", "number 6": "six",
     "number 7": "sept", "number 8": "huit", "number 9": "neuf", "number 10": "dix", "number 11": "onze",
     "number 12": "douze", "ordinal 1": "premier, première", "ordinal 2": "deuxième, second, seconde",
@@ -375,7 +395,8 @@ FRENCH: Final = {
     "bye": """cordialement, bien cordialement, bien à vous, salutations, sincères salutations, amicalement, bien à
         toi, envoyé de mon, meilleures salutations, respectueusement, cdt, cdlt, à bientôt, veuillez agréer,
         bises""",
-    "zone 2": "heure de londres, heure anglaise, heure britannique", "zone 7": "heure de new york, heure de l'est",
+    "zone 2": "heure de londres, heure anglaise, heure britannique",
+    "zone 7": "heure de new york, heure de l'est, heure de montréal",
     "zone 3": "heure de paris, heure française, heure de bruxelles, heure allemande, heure de berlin",
     "zone 14": "heure du pacifique, heure de californie",
 }  # fmt: skip
