@@ -137,9 +137,10 @@ def move(
 
 
 def cancel(call: StandingCall, letterhead: Letterhead, *, cause: str, in_reply_to: str) -> CancelCall:
-    """Cancel a call; whoever was never invited, for it was only offered, is told nothing. Raises: as `booking`."""
+    """Cancel a call; who is not invited, for it is only offered when this is done, is told nothing. Raises: as
+    `booking`."""
     key, appointment = f"cancel:{cause}", call.appointment
-    draft = _draft(letterhead, appointment, "cancelled", key, in_reply_to) if call.slot is not None else None
+    draft = _draft(letterhead, appointment, "cancelled", key, in_reply_to)
     return CancelCall(
         key, appointment, call.slot, call.sequence, draft, holds_of(appointment, max(1, len(call.offered)))
     )

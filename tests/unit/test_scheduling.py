@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from tests.desk import ACME, NOW, decided, effects_of, lay_out_site, mail
+from tests.doubles.calendar import MemoryCalendar
+from tests.doubles.crossing import nothing
+from tests.unit.test_booking import lane, told
 from triaged.decision import (
     WHEN,
     Appointment,
@@ -26,6 +29,7 @@ from triaged.decision import (
 from triaged.loading import build_playbook
 from triaged.model import Address, Interval
 from triaged.playbook import Playbook
+from triaged.rules.grammar import SendPolicy
 
 RULES = """
 [[rule]]
@@ -101,15 +105,17 @@ def itip(
     who: str = "ann@acme.example",
     at: Interval | None = None,
     sequence: int = 0,
+    by_machine: bool = False,
 ) -> bytes:
-    """A mail of a calendar. at: its times; none in a REPLY, as some send it."""
+    """A mail of a calendar. at: its times; none in a REPLY, as some send it. by_machine: it says that none wrote it."""
     times = f"DTSTART:{at.start:%Y%m%dT%H%M%SZ}\r\nDTEND:{at.end:%Y%m%dT%H%M%SZ}\r\n" if at is not None else ""
     ics = (
         f"BEGIN:VCALENDAR\r\nPRODID:-//Example//EN\r\nVERSION:2.0\r\nMETHOD:{method}\r\nBEGIN:VEVENT\r\n"
         f"UID:{APPOINTMENT.uid}\r\nSEQUENCE:{sequence}\r\nDTSTAMP:20261117T073000Z\r\n{times}"
         f"ATTENDEE;PARTSTAT={partstat}:mailto:{who}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
     )
-    head = mail("@", subject="Re: call", number=3).partition(b"MIME-Version")[0]
+    fields = "Auto-Submitted: auto-replied\r\n" if by_machine else ""
+    head = mail("@", subject="Re: call", number=3, fields=fields).partition(b"MIME-Version")[0]
     kind = f'Content-Type: text/calendar; charset="utf-8"; method={method}'
     return head + f"MIME-Version: 1.0\r\n{kind}\r\n\r\n{ics}".encode()
 
@@ -365,3 +371,31 @@ def test_an_answer_to_an_earlier_time_is_for_a_person(offering: Playbook) -> Non
         assert decision.answer is not None
         assert decision.answer.says == "asks"
         assert "an earlier time" in only(decision, AskPerson)[0].question
+
+
+@pytest.mark.parametrize("by_machine", [True, False])
+@pytest.mark.parametrize(("mode", "expected"), [("approve", "held"), ("observe", "held"), ("auto", "owed")])
+def test_what_a_calendar_asks_for_waits_where_a_person_approves_what_goes_to_clients(
+    offering: Playbook, mode: Any, expected: str, by_machine: bool
+) -> None:
+    desk = dataclasses.replace(offering, send=SendPolicy(mode))
+    octets = itip("COUNTER", partstat="TENTATIVE", at=slot(20, 11), by_machine=by_machine)
+    assert only(by_calendar(desk, octets), MoveCall)[1] == expected
+    octets = itip("CANCEL", at=slot(18, 14), by_machine=by_machine)
+    assert only(by_calendar(desk, octets), CancelCall)[1] == expected
+
+
+def test_a_calendar_of_whom_no_machine_writes_to_moves_nothing_by_machine(offering: Playbook) -> None:
+    octets = itip("COUNTER", partstat="TENTATIVE", at=slot(20, 11), by_machine=True)
+    decision = decided(offering, octets, accounts=(CLIENT,), call=BOOKED, listed="Their lawyer answers.")[1]
+    assert only(decision, MoveCall)[1] == "held"
+
+
+def test_a_client_who_is_invited_before_their_cancellation_is_done_is_told_of_both(offering: Playbook) -> None:
+    calendar = MemoryCalendar()
+    chosen = only(answered(offering, "The second one works for me.", OFFERED), BookCall)[0]
+    cancelled = only(answered(offering, "Please cancel our call.", OFFERED), CancelCall)[0]
+    assert lane(calendar).perform(cancelled, nothing).follow_ups == (), "nobody was invited"
+    lane(calendar).perform(chosen, nothing)
+    _, gone, method = told(lane(calendar).perform(cancelled, nothing))
+    assert (method, gone.start) == ("CANCEL", slot(18, 14).start)

@@ -93,9 +93,8 @@ def calls_cancel(
     cause = f"{row.call.appointment.uid}:{now.isoformat()}"
     effect = cancel(row.call, letterhead_of(loaded), cause=cause, in_reply_to=message_id)
     effect = dataclasses.replace(effect, draft=None) if silent else effect
-    _plan(
-        loaded, row, effect, f"cancel the call of {_who(row, loaded)}", tells=effect.draft is not None, yes=yes, now=now
-    )
+    tells = not silent and row.call.slot is not None
+    _plan(loaded, row, effect, f"cancel the call of {_who(row, loaded)}", tells=tells, yes=yes, now=now)
 
 
 def call_view(row: CallRow) -> dict[str, Any]:
