@@ -193,6 +193,11 @@ class MoveCall:
     draft: Draft
     kind: Literal["move"] = "move"
 
+    @property
+    def claim(self) -> str:
+        """UID of the event that keeps the new time free while the call is moved."""
+        return f"move.{self.appointment.uid}"
+
 
 @dataclass(frozen=True, slots=True)
 class CancelCall:

@@ -30,7 +30,7 @@ from triaged.decision import (
 )
 from triaged.errors import Permanent
 from triaged.log import calls
-from triaged.log.effects import external_id, lane_of, without_times
+from triaged.log.effects import external_id, given_up, lane_of, without_times
 from triaged.log.encode import BACKGROUND, DECISION, EFFECT, MESSAGE, decided_columns, from_ms, to_ms
 from triaged.log.limits import Caps, Limits, Start
 from triaged.log.rights import make_private
@@ -270,10 +270,10 @@ class Log:
         self.event(f"{claimed.effect.kind}.later", why, message=claimed.message, now=now)
 
     def hand_to_person(self, claimed: Claimed, *, why: str, now: datetime) -> frozenset[str]:
-        """The effect goes to a person; no machine touches it again. Whoever was to be offered times is answered."""
+        """The effect goes to a person; no machine does it again. Whoever was to be offered times is answered."""
         self.move(claimed.row, "person", why, now)
         self.event(f"{claimed.effect.kind}.person", why, message=claimed.message, now=now)
-        return self.plan(claimed.message, without_times(claimed.effect), now)
+        return self.plan(claimed.message, given_up(claimed.effect, now), now)
 
     # --- around ---
 

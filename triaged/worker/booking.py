@@ -174,7 +174,7 @@ class CalendarLane:
 
     def _move(self, effect: MoveCall) -> Outcome:
         appointment, now = effect.appointment, self._clock()
-        uid, claim = appointment.uid, f"move.{appointment.uid}"
+        uid, claim = appointment.uid, effect.claim
         standing = self._find(uid)
         if standing is None:
             raise Permanent(
