@@ -582,3 +582,14 @@ def test_times_are_let_go_though_the_mailbox_is_only_observed_by_then(
         log.finish(claimed, lane(MemoryCalendar()).perform(claimed.effect, nothing), now=NOW)
     assert states(reader, row)["release"] == "owed"
     assert states(reader, later)["release"] == "owed"
+
+
+def test_what_is_owed_in_a_calendar_that_was_taken_out_of_the_configuration_goes_to_a_person(
+    log: Log, reader: Reader, case: tuple[Message, Decision]
+) -> None:
+    row = recorded(log, case, Planned(offer(), "owed", NOW))
+    for lanes, expected in (({"mail", "calendar:lena"}, "owed"), ({"mail", "calendar:marek"}, "person")):
+        with log.transaction():
+            log.abandon(lanes, now=NOW)
+        assert states(reader, row)["offer"] == expected
+    assert states(reader, row)["ack"] == "owed"

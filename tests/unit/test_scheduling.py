@@ -399,3 +399,12 @@ def test_a_client_who_is_invited_before_their_cancellation_is_done_is_told_of_bo
     lane(calendar).perform(chosen, nothing)
     _, gone, method = told(lane(calendar).perform(cancelled, nothing))
     assert (method, gone.start) == ("CANCEL", slot(18, 14).start)
+
+
+@pytest.mark.parametrize("text", ["The second one works for me.", "Please cancel our call."])
+def test_what_a_client_wants_of_someone_who_left_is_for_a_person(offering: Playbook, text: str) -> None:
+    others = {name: each for name, each in offering.people.items() if name != "lena"}
+    decision = answered(dataclasses.replace(offering, people=others), text, OFFERED)
+    assert effects_of(decision, BookCall) == effects_of(decision, CancelCall) == []
+    questions = [each.question for each, _ in effects_of(decision, AskPerson)]  # type: ignore[union-attr]
+    assert any("lena has no calendar any more" in question for question in questions)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -274,6 +274,17 @@ class Log:
         self.move(claimed.row, "person", why, now)
         self.event(f"{claimed.effect.kind}.person", why, message=claimed.message, now=now)
         return self.plan(claimed.message, given_up(claimed.effect, now), now)
+
+    def abandon(self, lanes: Collection[str], *, now: datetime) -> None:
+        """What is owed in a calendar that is none of these lanes goes to a person: nobody would ever do it."""
+        rows = self.db.execute(
+            "SELECT id, message, payload, attempts FROM effect WHERE state IN ('owed', 'doing') "
+            "AND lane LIKE 'calendar:%' AND lane NOT IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (json.dumps(list(lanes)),),
+        ).fetchall()
+        for row, message, payload, attempts in rows:
+            claimed = Claimed(row, message, EFFECT.validate_json(payload), attempts)
+            self.hand_to_person(claimed, why="its calendar is not in the configuration any more", now=now)
 
     # --- around ---
 
