@@ -81,6 +81,7 @@ def booking(case: Case, call: Call) -> BookCall:
         otherwise=otherwise,
         client_key=client_key,
         client_domain=client_domain,
+        notice=_notice(case),
     )
 
 
@@ -98,7 +99,14 @@ def offering(case: Case, call: Call, offer: Offer | None) -> OfferCall:
         question=call.unsure,
         client_key=client_key,
         client_domain=client_domain,
+        notice=_notice(case),
     )
+
+
+def _notice(case: Case) -> str:
+    """How long before a call whoever calls knows of it, as a span in words."""
+    wish, otherwise = case.handling.call, case.playbook.notice
+    return wish.notice if wish is not None and wish.notice != "" else f"{otherwise.amount} {otherwise.unit}"
 
 
 def answering(case: Case, call: StandingCall, answer: Answer) -> BookCall | MoveCall | CancelCall | None:

@@ -593,3 +593,17 @@ def test_what_is_owed_in_a_calendar_that_was_taken_out_of_the_configuration_goes
             log.abandon(lanes, now=NOW)
         assert states(reader, row)["offer"] == expected
     assert states(reader, row)["ack"] == "owed"
+
+
+def test_a_calendar_that_cannot_be_read_hides_no_change_in_anothers(
+    log: Log, reader: Reader, writer: Writer, case: tuple[Message, Decision]
+) -> None:
+    stand(log, recorded(log, case), BOOKED)
+    theirs = dataclasses.replace(APPOINTMENT, uid="def@nordlicht.example", person="marek", reference="T-OTHER")
+    later = recorded(log, case, number=2)
+    stand(log, later, dataclasses.replace(BOOKED, appointment=theirs, slot=slot(19, 14)))
+    calendars = {"lena": MemoryCalendar(fails=Transient("500")), "marek": MemoryCalendar()}
+    with pytest.raises(Transient, match="500"):
+        Standing(calendars, writer=writer, clock=lambda: NOW).work(reader)
+    (question,) = (each.payload["question"] for each in reader.effects(later) if each.kind == "ask")
+    assert "T-OTHER is no longer in the calendar of marek" in question

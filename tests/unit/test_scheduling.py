@@ -149,6 +149,7 @@ def test_a_call_is_booked_where_the_rule_says_so(booking: Playbook) -> None:
     # Within the client's working day, and no sooner than the notice of two business hours.
     assert call.windows[0].start == datetime(2026, 11, 17, 10, 0, tzinfo=UTC)
     assert all(window.end <= datetime(2026, 11, 20, tzinfo=UTC) for window in call.windows)
+    assert call.notice == call.otherwise.notice == "120 business minutes"
 
 
 def test_a_time_that_the_client_names_is_the_one_that_is_booked(offering: Playbook, booking: Playbook) -> None:

@@ -159,6 +159,9 @@ def _plan(
     now: datetime,
 ) -> None:
     """Ask, then have the worker do it."""
+    person = row.call.appointment.person
+    if all(each.id != person or each.calendar is None for each in config.person):
+        fail(f"{person} has no calendar in the configuration any more: change theirs by hand, and write to the client")
     to = row.call.appointment.attendee.addr_spec
     told = f"{to} is told by mail" if tells else "nobody is told"
     if not yes and not typer.confirm(f"{words[:1].upper()}{words[1:]}; {told}. Do it?"):
