@@ -197,7 +197,7 @@ def acknowledgement(case: Case, acknowledge: Acknowledge, *, language: str = "")
         references=message.references,
         automatic="auto-replied",
     )
-    return SendAck(key, rendered.template, mail, *client_of(case, message.sender))
+    return SendAck(key, rendered.template, mail, *client_of(case.playbook.secret, message.sender))
 
 
 def _acknowledgement_draft(case: Case, acknowledge: Acknowledge, call: Call) -> Draft:

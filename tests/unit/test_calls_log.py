@@ -476,7 +476,7 @@ def test_a_wish_that_cannot_be_met_becomes_times_for_a_person_to_choose_from(
     assert states(reader, recorded(log, case, Planned(again, "owed", NOW), number=2)) == {"call": "dropped"}
 
 
-# --- what fresh eyes found ---------------------------------------------------------------------------------------
+# --- what becomes of calls under limits, approvals and faults --------------------------------------------------------
 
 
 def test_a_call_is_found_by_the_mail_that_told_of_its_move_though_another_mail_asked_for_that(

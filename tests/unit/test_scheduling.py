@@ -30,6 +30,7 @@ from triaged.loading import build_playbook
 from triaged.model import Address, Interval
 from triaged.playbook import Playbook
 from triaged.rules.grammar import SendPolicy
+from triaged.scheduling import Letterhead, choose
 
 RULES = """
 [[rule]]
@@ -409,3 +410,14 @@ def test_what_a_client_wants_of_someone_who_left_is_for_a_person(offering: Playb
     assert effects_of(decision, BookCall) == effects_of(decision, CancelCall) == []
     questions = [each.question for each, _ in effects_of(decision, AskPerson)]  # type: ignore[union-attr]
     assert any("lena has no calendar any more" in question for question in questions)
+
+
+def test_a_time_that_one_of_us_chooses_counts_for_the_client_as_one_that_they_chose(offering: Playbook) -> None:
+    """Or an invitation that comes back would have every later choice of ours dropped, whoever it is for."""
+    chosen = only(answered(offering, "The second one works for me.", OFFERED), BookCall)[0]
+    letterhead = Letterhead(
+        offering.templates, offering.team, "en", offering.secret, offering.border.message_id_domain, {"lena": "Lena"}
+    )
+    ours = choose(OFFERED, (slot(18, 14),), letterhead, cause="x", in_reply_to="<1@acme.example>")
+    assert ours.client_key != ""
+    assert (ours.client_key, ours.client_domain) == (chosen.client_key, "acme.example")
