@@ -137,7 +137,8 @@ class OfferCall:
     """Find free slots, keep them free, then propose them to the client, or to one of us.
 
     count: how many at most. windows: each lies whole within one of them. offer: the mail to the client; None where a
-    person is asked, and then question says why, a sentence. until: when the times are no longer kept free.
+    person is asked, and then question says why, a sentence. until: when the times are no longer kept free. notice: as
+    in `BookCall`.
     """
 
     key: str
@@ -149,6 +150,7 @@ class OfferCall:
     question: str = ""
     client_key: str = ""
     client_domain: str = ""
+    notice: str = ""
     kind: Literal["offer"] = "offer"
 
     @property
@@ -164,7 +166,8 @@ class BookCall:
     windows: the call lies whole within one of them, the earliest slot of the first that has one; the slot is chosen
     when the calendar is read, not before. draft: the invitation. holds: UIDs of times that are kept free for this call
     and no longer need to be. otherwise: what is done when there is no free slot; None: a person is told. client_key,
-    client_domain: of the attendee, as in `SendAck`.
+    client_domain: of the attendee, as in `SendAck`. notice: a span (`2 business hours`), no call sooner than that when
+    this is done, perhaps late; `""`: none.
     """
 
     key: str
@@ -175,6 +178,7 @@ class BookCall:
     otherwise: OfferCall | None = None
     client_key: str = ""
     client_domain: str = ""
+    notice: str = ""
     kind: Literal["call"] = "call"
 
 
@@ -192,6 +196,11 @@ class MoveCall:
     sequence: int
     draft: Draft
     kind: Literal["move"] = "move"
+
+    @property
+    def claim(self) -> str:
+        """UID of the event that keeps the new time free while the call is moved."""
+        return f"move.{self.appointment.uid}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,16 +145,16 @@ def _by_client(case: Case, planned: Planned) -> Planned:
 
 
 def _answered(case: Case, answer: Answer, policy: SendPolicy | None) -> Planned | None:
-    """What a client's answer asks for; what others want than a calendar, whom no machine writes to, waits."""
+    """What a client's answer asks for; waits where no machine writes to them, but for what a calendar wants."""
     call = case.background.call
     effect = answering(case, call, answer) if call is not None else None
     if effect is None:
         return None
-    if policy is not None and policy.mode != "observe":
-        return _by_client(case, Planned(effect, *leaves(policy, case.now)))
-    if case.message.automatic.by == "machine":
-        return _by_client(case, _now(case, effect))
-    return Planned(effect, "held", case.now, because="Nothing is sent to this client by machine")
+    if policy is None and case.message.automatic.by == "machine" and case.background.listed == "":
+        policy = case.handling.send or case.playbook.send  # a calendar is not answered, and may ask all the same
+    if policy is None or policy.mode == "observe":
+        return Planned(effect, "held", case.now, because="Nothing is sent to this client by machine")
+    return _by_client(case, Planned(effect, *leaves(policy, case.now)))
 
 
 def _offered(case: Case, acknowledge: Acknowledge, call: Call, policy: SendPolicy, asked: list[str]) -> Planned:
@@ -197,7 +197,7 @@ def acknowledgement(case: Case, acknowledge: Acknowledge, *, language: str = "")
         references=message.references,
         automatic="auto-replied",
     )
-    return SendAck(key, rendered.template, mail, *client_of(case, message.sender))
+    return SendAck(key, rendered.template, mail, *client_of(case.playbook.secret, message.sender))
 
 
 def _acknowledgement_draft(case: Case, acknowledge: Acknowledge, call: Call) -> Draft:

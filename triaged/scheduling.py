@@ -69,7 +69,7 @@ def booking(case: Case, call: Call) -> BookCall:
     draft = _draft(
         letterhead_of(case), appointment, "invitation", f"invitation:{case.message.key}", case.message.message_id
     )
-    client_key, client_domain = client_of(case, appointment.attendee)
+    client_key, client_domain = client_of(case.playbook.secret, appointment.attendee)
     others = client_windows(case.account, call.earliest, call.earliest + OTHER_DAYS)
     proposing = dataclasses.replace(call, windows=others)
     otherwise = dataclasses.replace(offering(case, proposing, None), key=f"waiting:{case.message.key}")
@@ -81,13 +81,14 @@ def booking(case: Case, call: Call) -> BookCall:
         otherwise=otherwise,
         client_key=client_key,
         client_domain=client_domain,
+        notice=_notice(case),
     )
 
 
 def offering(case: Case, call: Call, offer: Offer | None) -> OfferCall:
     """Keep times free and offer them in the acknowledgement; None: tell them to a person."""
     appointment = _appointment(case, call)
-    client_key, client_domain = client_of(case, appointment.attendee)
+    client_key, client_domain = client_of(case.playbook.secret, appointment.attendee)
     return OfferCall(
         key=f"offer:{case.message.key}",
         appointment=appointment,
@@ -98,18 +99,22 @@ def offering(case: Case, call: Call, offer: Offer | None) -> OfferCall:
         question=call.unsure,
         client_key=client_key,
         client_domain=client_domain,
+        notice=_notice(case),
     )
+
+
+def _notice(case: Case) -> str:
+    """How long before a call whoever calls knows of it, as a span in words."""
+    wish, otherwise = case.handling.call, case.playbook.notice
+    return wish.notice if wish is not None and wish.notice != "" else f"{otherwise.amount} {otherwise.unit}"
 
 
 def answering(case: Case, call: StandingCall, answer: Answer) -> BookCall | MoveCall | CancelCall | None:
     """What is done in the calendar for an answer; None when nothing is. Raises: Permanent as `booking`."""
-    letterhead, appointment = letterhead_of(case), call.appointment
-    message = case.message
+    letterhead, message = letterhead_of(case), case.message
     match answer.says:
         case "chooses":
-            effect = choose(call, answer.windows, letterhead, cause=message.key, in_reply_to=message.message_id)
-            client_key, client_domain = client_of(case, appointment.attendee)
-            return dataclasses.replace(effect, client_key=client_key, client_domain=client_domain)
+            return choose(call, answer.windows, letterhead, cause=message.key, in_reply_to=message.message_id)
         case "moves":
             return move(call, answer.windows, letterhead, cause=message.key, in_reply_to=message.message_id)
         case "cancels":
@@ -124,7 +129,11 @@ def choose(
     """Book one of the times that were offered for a call, or another. As `move`."""
     appointment = call.appointment
     draft = _draft(letterhead, appointment, "invitation", f"invitation:{cause}", in_reply_to)
-    return BookCall(f"call:{cause}", appointment, windows, draft, holds_of(appointment, max(1, len(call.offered))))
+    holds = holds_of(appointment, max(1, len(call.offered)))
+    client_key, client_domain = client_of(letterhead.secret, appointment.attendee)
+    return BookCall(
+        f"call:{cause}", appointment, windows, draft, holds, client_key=client_key, client_domain=client_domain
+    )
 
 
 def move(
@@ -137,18 +146,19 @@ def move(
 
 
 def cancel(call: StandingCall, letterhead: Letterhead, *, cause: str, in_reply_to: str) -> CancelCall:
-    """Cancel a call; whoever was never invited, for it was only offered, is told nothing. Raises: as `booking`."""
+    """Cancel a call; who is not invited, for it is only offered when this is done, is told nothing. Raises: as
+    `booking`."""
     key, appointment = f"cancel:{cause}", call.appointment
-    draft = _draft(letterhead, appointment, "cancelled", key, in_reply_to) if call.slot is not None else None
+    draft = _draft(letterhead, appointment, "cancelled", key, in_reply_to)
     return CancelCall(
         key, appointment, call.slot, call.sequence, draft, holds_of(appointment, max(1, len(call.offered)))
     )
 
 
-def client_of(case: Case, written_to: Address) -> tuple[str, str]:
-    """What stands for the person in counts (not their address), and their domain."""
+def client_of(secret: bytes, written_to: Address) -> tuple[str, str]:
+    """What stands for the person in counts (not their address), and their domain. secret: the desk's."""
     said = "client:" + person_key(written_to.addr_spec)
-    digest = hmac.new(case.playbook.secret, said.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    digest = hmac.new(secret, said.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
     return digest[:32], person_domain(written_to.domain)
 
 

@@ -164,7 +164,15 @@ def answer_of(case: Case) -> Answer | None:
         return None  # somebody else in the conversation, and perhaps not about the call at all
     if not is_invited:
         return _asks(call, f"{message.sender.addr_spec}, who was not invited, answers for {invited}: {found.words}")
+    if found.says in ("chooses", "moves", "cancels") and _organizer(case, call) is None:
+        return _asks(call, f"{found.words}; {call.appointment.person} has no calendar any more")
     return found
+
+
+def _organizer(case: Case, call: StandingCall) -> Colleague | None:
+    """Whose call it is, None when they or their calendar are no longer in the configuration."""
+    found = case.playbook.people.get(call.appointment.person)
+    return found if found is not None and found.has_calendar else None
 
 
 def _by_calendar(case: Case, call: StandingCall, itip: Itip | Unreadable) -> Answer | None:
@@ -282,9 +290,9 @@ def _moves(
 
 def _with_notice(case: Case, call: StandingCall, answer: Answer) -> Answer:
     """Only what leaves whoever calls the notice they were promised; else a person decides."""
-    organizer = case.playbook.people.get(call.appointment.person)
-    if organizer is None or not organizer.has_calendar:
-        return _asks(call, f"{answer.words}; {call.appointment.person} has no calendar any more")
+    organizer = _organizer(case, call)
+    if organizer is None:
+        return answer  # `answer_of` has a person asked
     earliest = add(case.now, case.playbook.notice, organizer.hours)
     windows = _ahead(case, answer.windows, earliest, call.appointment.minutes)
     if len(windows) == 0:

@@ -4,6 +4,7 @@ through a real IMAP, SMTP and CalDAV server, with mails as clients and their cal
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -152,6 +153,11 @@ def test_the_commands_name_what_is_wrong_and_ask_before_they_do_anything(tmp_pat
         assert (done.returncode, words in said) == (code, True), said
     assert state(site) == "booked"
     sent = len(site.outgoing())
+    written = site.config.read_text("utf-8")
+    site.config.write_text(re.sub(r"(?m)^calendar = .*lena.*$", "", written), "utf-8")
+    done = site.triaged("calls", "cancel", row.reference, "--yes")
+    assert (done.returncode, "lena has no calendar in the configuration any more" in done.stderr) == (1, True)
+    site.config.write_text(written, "utf-8")
     assert site.triaged("calls", "cancel", row.reference, "--silent", "--yes").returncode == 0
     site.run_once()
     assert state(site) == "cancelled"

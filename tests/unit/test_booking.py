@@ -448,3 +448,34 @@ def test_our_own_mail_invites_to_a_calendar_that_does_not_and_its_server_where_i
                 said = lane(calendar).perform(invitation.effect, nothing)
                 assert said == Outcome("invited by the calendar's server, in the name of lena@nordlicht.example")
             assert [(what, who) for what, who, _ in calendar.told] == [("invite", ANN.addr_spec)]
+
+
+def test_what_is_done_late_still_leaves_whoever_calls_their_notice() -> None:
+    """Approved a day later, say: nine o'clock on Tuesday lies within what was asked, and is too soon by then."""
+    asked = Interval(NOW - timedelta(days=1), at(17, 12))
+    for late in (dataclasses.replace(book(asked), notice="2 business hours"), dataclasses.replace(book(asked))):
+        outcome = lane(MemoryCalendar()).perform(late, nothing)
+        assert outcome.call is not None
+        assert outcome.call.slot == (slot(17, 11) if late.notice != "" else slot(17, 9))
+    late_offer = dataclasses.replace(offer(1), windows=(asked,), notice="2 business hours")
+    offered = lane(MemoryCalendar()).perform(late_offer, nothing).call
+    assert offered is not None
+    assert offered.offered == (slot(17, 11),)
+
+
+def test_a_minute_between_the_wish_and_the_booking_takes_no_time_away() -> None:
+    wish = Interval(at(17, 11) - timedelta(minutes=1), at(17, 11) + timedelta(minutes=29))
+    outcome = lane(MemoryCalendar()).perform(dataclasses.replace(book(wish), notice="2 business hours"), nothing)
+    assert outcome.call is not None
+    assert outcome.call.slot == wish
+
+
+def test_a_call_that_was_told_does_not_give_way_when_the_client_chooses_it_once_more() -> None:
+    calendar = MemoryCalendar(invites=True)
+    working = lane(calendar, booked=[at(18, 9)])
+    (invitation,) = working.perform(book(slot(18, 9), holds=HOLDS), nothing).follow_ups
+    working.perform(invitation.effect, nothing)
+    busy_at(calendar, slot(18, 9))  # a colleague's own doing
+    working.perform(book(slot(18, 9), holds=HOLDS), nothing)
+    assert APPOINTMENT.uid in calendar.objects
+    assert [what for what, _, _ in calendar.told] == ["invite"]

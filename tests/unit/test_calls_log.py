@@ -16,7 +16,7 @@ import pytest
 from tests.desk import ACME, NOW, decided, lay_out_site, mail, open_log
 from tests.doubles.calendar import MemoryCalendar
 from tests.doubles.crossing import nothing
-from tests.unit.test_booking import APPOINTMENT, HOLDS, LENA, PLAIN, at, book, lane, move, offer, slot
+from tests.unit.test_booking import APPOINTMENT, HOLDS, LENA, PLAIN, at, book, busy_at, lane, move, offer, slot
 from triaged.calls.invitations import event
 from triaged.decision import Answer, BookCall, CallChange, Decision, Outcome, Planned, ReleaseTimes
 from triaged.errors import LoginRefused, Permanent, Transient, TriagedError
@@ -25,6 +25,7 @@ from triaged.log import calls
 from triaged.log.callschema import as_of_today
 from triaged.log.encode import EFFECT
 from triaged.log.limits import Caps
+from triaged.log.mailboxes import enable, observe, release
 from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.model import Interval, Locator, Message
@@ -180,8 +181,8 @@ def test_where_no_times_can_be_offered_the_acknowledgement_leaves_without(
     with log.transaction():
         claimed = log.claim("calendar:lena", now=NOW)
         assert claimed is not None
-        assert log.hand_to_person(claimed, why="no free 30 minutes", now=NOW) == {"mail"}
-    assert states(reader, row) == {"offer": "person", "ack": "owed"}
+        assert log.hand_to_person(claimed, why="no free 30 minutes", now=NOW) == {"mail", "calendar:lena"}
+    assert states(reader, row) == {"offer": "person", "ack": "owed", "release": "owed"}
     (ack,) = (each for each in reader.effects(row) if each.kind == "ack")
     assert ack.payload["mail"]["message_id"] == PLAIN.mail.message_id
 
@@ -245,10 +246,10 @@ def test_a_person_hears_of_times_that_nobody_chose(
     if chosen:
         stand(log, row, BOOKED)
     assert only_call(reader).call.offered == (slot(18, 9),), "they stay as they were"
-    release = ReleaseTimes("release:1", APPOINTMENT.uid, "lena", HOLDS)
+    letting_go = ReleaseTimes("release:1", APPOINTMENT.uid, "lena", HOLDS)
     with log.transaction():
-        log.plan(row, (Planned(release, "owed", NOW),), NOW)
-    finished(log, row, release, Outcome("let go"))
+        log.plan(row, (Planned(letting_go, "owed", NOW),), NOW)
+    finished(log, row, letting_go, Outcome("let go"))
     assert ("ask" in states(reader, row)) == (not chosen)
 
 
@@ -441,7 +442,7 @@ def test_the_alarm_ends_when_the_calendar_can_be_read_again_though_nothing_is_ow
         for attempt in range(1, MAX_ATTEMPTS + 1):
             working.until(lambda attempt=attempt: reader.effects(row)[0].attempts >= attempt)  # type: ignore[misc]
             working.skew += timedelta(seconds=11)
-        working.until(lambda: states(reader, row) == {"offer": "person", "ack": "owed"})
+        working.until(lambda: states(reader, row) == {"offer": "person", "ack": "owed", "release": "owed"})
         assert "trouble" in working.told[-1]
         calendar.fails = None
         working.skew += timedelta(minutes=2)
@@ -473,3 +474,136 @@ def test_a_wish_that_cannot_be_met_becomes_times_for_a_person_to_choose_from(
     # A second mail with the same wish is one call too many while a person chooses.
     again = dataclasses.replace(wish, key="call:2")
     assert states(reader, recorded(log, case, Planned(again, "owed", NOW), number=2)) == {"call": "dropped"}
+
+
+# --- what becomes of calls under limits, approvals and faults --------------------------------------------------------
+
+
+def test_a_call_is_found_by_the_mail_that_told_of_its_move_though_another_mail_asked_for_that(
+    log: Log, reader: Reader, case: tuple[Message, Decision]
+) -> None:
+    calendar = MemoryCalendar()
+    booked_in(calendar)
+    stand(log, recorded(log, case), BOOKED)
+    effect = move(slot(19, 10), was=BOOKED.slot)
+    outcome = lane(calendar).perform(effect, nothing)
+    finished(log, recorded(log, case, Planned(effect, "owed", NOW), number=2), effect, outcome)
+    with log.transaction():
+        claimed = log.claim("mail", now=NOW)
+        assert claimed is not None
+        log.finish(claimed, Outcome("sent"), now=NOW)
+    found = calls.call_of(reader, uid="", message_ids=(claimed.effect.mail.message_id,))  # type: ignore[union-attr]
+    assert found is not None
+    assert (found.appointment, found.slot) == (APPOINTMENT, slot(19, 10))
+
+
+@pytest.mark.parametrize(
+    ("effect", "kept", "until"),
+    [(offer(), HOLDS, offer().until), (move(slot(19, 10), was=slot(18, 14)), (f"move.{APPOINTMENT.uid}",), NOW)],
+)
+def test_no_time_is_kept_free_for_what_a_person_got(
+    log: Log, reader: Reader, case: tuple[Message, Decision], effect: Any, kept: tuple[str, ...], until: datetime
+) -> None:
+    row = recorded(log, case, Planned(effect, "owed", NOW))
+    with log.transaction():
+        claimed = log.claim("calendar:lena", now=NOW)
+        assert claimed is not None
+        log.hand_to_person(claimed, why="the calendar cannot be written", now=NOW)
+        following = log.claim("calendar:lena", now=until)
+    assert following is not None
+    assert isinstance(following.effect, ReleaseTimes)
+    assert following.effect.holds == kept
+    calendar = MemoryCalendar()
+    for uid in kept:
+        busy_at(calendar, slot(19, 10), uid=uid)
+    with log.transaction():
+        log.finish(following, lane(calendar).perform(following.effect, nothing), now=NOW)
+    assert calendar.objects == {}
+    assert "ask" not in states(reader, row)
+
+
+def test_the_client_hears_of_the_times_that_are_kept_free_though_they_were_acknowledged_before(
+    log: Log, reader: Reader, case: tuple[Message, Decision]
+) -> None:
+    earlier = dataclasses.replace(PLAIN, key="ack:0", client_key="ann", client_domain="acme.example")
+    recorded(log, case, Planned(earlier, "owed", NOW))
+    wish = offer()
+    assert wish.offer is not None
+    plain = dataclasses.replace(PLAIN, client_key="ann", client_domain="acme.example")
+    wish = dataclasses.replace(
+        wish, offer=dataclasses.replace(wish.offer, plain=plain), client_key="ann", client_domain="acme.example"
+    )
+    row = recorded(log, case, Planned(wish, "owed", NOW), number=2)
+    finished(log, row, wish, lane(MemoryCalendar()).perform(wish, nothing))
+    assert states(reader, row) == {"offer": "done", "ack": "owed", "release": "owed"}
+
+
+def test_nobody_is_said_to_be_silent_whose_choice_waits_for_approval(
+    log: Log, reader: Reader, case: tuple[Message, Decision]
+) -> None:
+    row = recorded(log, case)
+    stand(log, row, CallChange(APPOINTMENT, "offered", None, "Europe/Berlin", offered=(slot(18, 9),)))
+    recorded(log, case, Planned(book(slot(18, 9), holds=HOLDS), "held", NOW), number=2)
+    letting_go = ReleaseTimes("release:1", APPOINTMENT.uid, "lena", HOLDS)
+    with log.transaction():
+        log.plan(row, (Planned(letting_go, "owed", NOW),), NOW)
+    finished(log, row, letting_go, Outcome("let go"))
+    assert "ask" not in states(reader, row)
+
+
+def test_an_offer_that_was_only_observed_is_made_once_it_is_released(
+    log: Log, reader: Reader, case: tuple[Message, Decision]
+) -> None:
+    with log.transaction():
+        observe(log, "desk", who="lena", now=NOW)
+    row = recorded(log, case, Planned(offer(), "owed", NOW))
+    assert states(reader, row) == {"offer": "observed", "ack": "observed"}
+    with log.transaction():
+        enable(log, "desk", cut_off=NOW - timedelta(days=900), who="lena", now=NOW)
+        release(log, [each.id for each in reader.effects(row)], who="lena", now=NOW)
+    finished(log, row, offer(), lane(MemoryCalendar()).perform(offer(), nothing))
+    (ack,) = (each for each in reader.effects(row) if each.kind == "ack")
+    assert ack.state == "owed"
+    assert ack.payload["mail"]["octets"] != EFFECT.dump_python(PLAIN, mode="json")["mail"]["octets"]
+
+
+def test_times_are_let_go_though_the_mailbox_is_only_observed_by_then(
+    log: Log, reader: Reader, case: tuple[Message, Decision]
+) -> None:
+    row = recorded(log, case, Planned(offer(), "owed", NOW))
+    finished(log, row, offer(), lane(MemoryCalendar()).perform(offer(), nothing))
+    later = recorded(
+        log, case, Planned(dataclasses.replace(offer(), key="offer:2", client_key="bob"), "owed", NOW), number=2
+    )
+    with log.transaction():
+        claimed = log.claim("calendar:lena", now=NOW)
+        assert claimed is not None
+        observe(log, "desk", who="lena", now=NOW)
+        log.finish(claimed, lane(MemoryCalendar()).perform(claimed.effect, nothing), now=NOW)
+    assert states(reader, row)["release"] == "owed"
+    assert states(reader, later)["release"] == "owed"
+
+
+def test_what_is_owed_in_a_calendar_that_was_taken_out_of_the_configuration_goes_to_a_person(
+    log: Log, reader: Reader, case: tuple[Message, Decision]
+) -> None:
+    row = recorded(log, case, Planned(offer(), "owed", NOW))
+    for lanes, expected in (({"mail", "calendar:lena"}, "owed"), ({"mail", "calendar:marek"}, "person")):
+        with log.transaction():
+            log.abandon(lanes, now=NOW)
+        assert states(reader, row)["offer"] == expected
+    assert states(reader, row)["ack"] == "owed"
+
+
+def test_a_calendar_that_cannot_be_read_hides_no_change_in_anothers(
+    log: Log, reader: Reader, writer: Writer, case: tuple[Message, Decision]
+) -> None:
+    stand(log, recorded(log, case), BOOKED)
+    theirs = dataclasses.replace(APPOINTMENT, uid="def@nordlicht.example", person="marek", reference="T-OTHER")
+    later = recorded(log, case, number=2)
+    stand(log, later, dataclasses.replace(BOOKED, appointment=theirs, slot=slot(19, 14)))
+    calendars = {"lena": MemoryCalendar(fails=Transient("500")), "marek": MemoryCalendar()}
+    with pytest.raises(Transient, match="500"):
+        Standing(calendars, writer=writer, clock=lambda: NOW).work(reader)
+    (question,) = (each.payload["question"] for each in reader.effects(later) if each.kind == "ask")
+    assert "T-OTHER is no longer in the calendar of marek" in question

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from tests.desk import ACME, NOW, decided, effects_of, lay_out_site, mail
+from tests.doubles.calendar import MemoryCalendar
+from tests.doubles.crossing import nothing
+from tests.unit.test_booking import lane, told
 from triaged.decision import (
     WHEN,
     Appointment,
@@ -26,6 +29,8 @@ from triaged.decision import (
 from triaged.loading import build_playbook
 from triaged.model import Address, Interval
 from triaged.playbook import Playbook
+from triaged.rules.grammar import SendPolicy
+from triaged.scheduling import Letterhead, choose
 
 RULES = """
 [[rule]]
@@ -101,15 +106,17 @@ def itip(
     who: str = "ann@acme.example",
     at: Interval | None = None,
     sequence: int = 0,
+    by_machine: bool = False,
 ) -> bytes:
-    """A mail of a calendar. at: its times; none in a REPLY, as some send it."""
+    """A mail of a calendar. at: its times; none in a REPLY, as some send it. by_machine: it says that none wrote it."""
     times = f"DTSTART:{at.start:%Y%m%dT%H%M%SZ}\r\nDTEND:{at.end:%Y%m%dT%H%M%SZ}\r\n" if at is not None else ""
     ics = (
         f"BEGIN:VCALENDAR\r\nPRODID:-//Example//EN\r\nVERSION:2.0\r\nMETHOD:{method}\r\nBEGIN:VEVENT\r\n"
         f"UID:{APPOINTMENT.uid}\r\nSEQUENCE:{sequence}\r\nDTSTAMP:20261117T073000Z\r\n{times}"
         f"ATTENDEE;PARTSTAT={partstat}:mailto:{who}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
     )
-    head = mail("@", subject="Re: call", number=3).partition(b"MIME-Version")[0]
+    fields = "Auto-Submitted: auto-replied\r\n" if by_machine else ""
+    head = mail("@", subject="Re: call", number=3, fields=fields).partition(b"MIME-Version")[0]
     kind = f'Content-Type: text/calendar; charset="utf-8"; method={method}'
     return head + f"MIME-Version: 1.0\r\n{kind}\r\n\r\n{ics}".encode()
 
@@ -143,6 +150,7 @@ def test_a_call_is_booked_where_the_rule_says_so(booking: Playbook) -> None:
     # Within the client's working day, and no sooner than the notice of two business hours.
     assert call.windows[0].start == datetime(2026, 11, 17, 10, 0, tzinfo=UTC)
     assert all(window.end <= datetime(2026, 11, 20, tzinfo=UTC) for window in call.windows)
+    assert call.notice == call.otherwise.notice == "120 business minutes"
 
 
 def test_a_time_that_the_client_names_is_the_one_that_is_booked(offering: Playbook, booking: Playbook) -> None:
@@ -365,3 +373,51 @@ def test_an_answer_to_an_earlier_time_is_for_a_person(offering: Playbook) -> Non
         assert decision.answer is not None
         assert decision.answer.says == "asks"
         assert "an earlier time" in only(decision, AskPerson)[0].question
+
+
+@pytest.mark.parametrize("by_machine", [True, False])
+@pytest.mark.parametrize(("mode", "expected"), [("approve", "held"), ("observe", "held"), ("auto", "owed")])
+def test_what_a_calendar_asks_for_waits_where_a_person_approves_what_goes_to_clients(
+    offering: Playbook, mode: Any, expected: str, by_machine: bool
+) -> None:
+    desk = dataclasses.replace(offering, send=SendPolicy(mode))
+    octets = itip("COUNTER", partstat="TENTATIVE", at=slot(20, 11), by_machine=by_machine)
+    assert only(by_calendar(desk, octets), MoveCall)[1] == expected
+    octets = itip("CANCEL", at=slot(18, 14), by_machine=by_machine)
+    assert only(by_calendar(desk, octets), CancelCall)[1] == expected
+
+
+def test_a_calendar_of_whom_no_machine_writes_to_moves_nothing_by_machine(offering: Playbook) -> None:
+    octets = itip("COUNTER", partstat="TENTATIVE", at=slot(20, 11), by_machine=True)
+    decision = decided(offering, octets, accounts=(CLIENT,), call=BOOKED, listed="Their lawyer answers.")[1]
+    assert only(decision, MoveCall)[1] == "held"
+
+
+def test_a_client_who_is_invited_before_their_cancellation_is_done_is_told_of_both(offering: Playbook) -> None:
+    calendar = MemoryCalendar()
+    chosen = only(answered(offering, "The second one works for me.", OFFERED), BookCall)[0]
+    cancelled = only(answered(offering, "Please cancel our call.", OFFERED), CancelCall)[0]
+    assert lane(calendar).perform(cancelled, nothing).follow_ups == (), "nobody was invited"
+    lane(calendar).perform(chosen, nothing)
+    _, gone, method = told(lane(calendar).perform(cancelled, nothing))
+    assert (method, gone.start) == ("CANCEL", slot(18, 14).start)
+
+
+@pytest.mark.parametrize("text", ["The second one works for me.", "Please cancel our call."])
+def test_what_a_client_wants_of_someone_who_left_is_for_a_person(offering: Playbook, text: str) -> None:
+    others = {name: each for name, each in offering.people.items() if name != "lena"}
+    decision = answered(dataclasses.replace(offering, people=others), text, OFFERED)
+    assert effects_of(decision, BookCall) == effects_of(decision, CancelCall) == []
+    questions = [each.question for each, _ in effects_of(decision, AskPerson)]  # type: ignore[union-attr]
+    assert any("lena has no calendar any more" in question for question in questions)
+
+
+def test_a_time_that_one_of_us_chooses_counts_for_the_client_as_one_that_they_chose(offering: Playbook) -> None:
+    """Or an invitation that comes back would have every later choice of ours dropped, whoever it is for."""
+    chosen = only(answered(offering, "The second one works for me.", OFFERED), BookCall)[0]
+    letterhead = Letterhead(
+        offering.templates, offering.team, "en", offering.secret, offering.border.message_id_domain, {"lena": "Lena"}
+    )
+    ours = choose(OFFERED, (slot(18, 14),), letterhead, cause="x", in_reply_to="<1@acme.example>")
+    assert ours.client_key != ""
+    assert (ours.client_key, ours.client_domain) == (chosen.client_key, "acme.example")

@@ -93,9 +93,8 @@ def calls_cancel(
     cause = f"{row.call.appointment.uid}:{now.isoformat()}"
     effect = cancel(row.call, letterhead_of(loaded), cause=cause, in_reply_to=message_id)
     effect = dataclasses.replace(effect, draft=None) if silent else effect
-    _plan(
-        loaded, row, effect, f"cancel the call of {_who(row, loaded)}", tells=effect.draft is not None, yes=yes, now=now
-    )
+    tells = not silent and row.call.slot is not None
+    _plan(loaded, row, effect, f"cancel the call of {_who(row, loaded)}", tells=tells, yes=yes, now=now)
 
 
 def call_view(row: CallRow) -> dict[str, Any]:
@@ -160,6 +159,9 @@ def _plan(
     now: datetime,
 ) -> None:
     """Ask, then have the worker do it."""
+    person = row.call.appointment.person
+    if all(each.id != person or each.calendar is None for each in config.person):
+        fail(f"{person} has no calendar in the configuration any more: change theirs by hand, and write to the client")
     to = row.call.appointment.attendee.addr_spec
     told = f"{to} is told by mail" if tells else "nobody is told"
     if not yes and not typer.confirm(f"{words[:1].upper()}{words[1:]}; {told}. Do it?"):

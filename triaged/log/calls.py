@@ -96,8 +96,11 @@ def note_answer(db: Database, answer: Answer, *, now: datetime) -> None:
 
 
 def is_unanswered(db: Database, uid: str) -> bool:
-    """Whether times are kept free for this call and none of them was chosen."""
-    sql = "SELECT 1 FROM call WHERE uid = ? AND state IN ('offered', 'waiting')"
+    """Whether times are kept free for this call, none of them was chosen, and nobody is to approve such a choice."""
+    sql = (
+        "SELECT 1 FROM call WHERE uid = ? AND state IN ('offered', 'waiting') AND NOT EXISTS "
+        "(SELECT 1 FROM effect WHERE external_id = uid AND kind = 'call' AND effect.state IN ('held', 'owed'))"
+    )
     return db.execute(sql, (uid,)).fetchone() is not None
 
 
@@ -125,9 +128,11 @@ def call_of(reader: Reader, *, uid: str, message_ids: Sequence[str]) -> Standing
     rows = reader.select(f"SELECT {_COLUMNS} FROM call WHERE uid = ?", (uid,)) if uid != "" else []  # noqa: S608
     if len(rows) == 0 and len(message_ids) > 0:
         rows = reader.select(
-            f"SELECT {_COLUMNS} FROM call WHERE message IN (SELECT message FROM effect WHERE external_id <> '' "  # noqa: S608
-            "AND external_id IN (SELECT value FROM json_each(?)) AND kind IN ('ack', 'invitation') "
-            "AND effect.state = 'done') ORDER BY state = 'cancelled', changed_at DESC LIMIT 1",
+            "WITH ours AS (SELECT message, payload FROM effect WHERE external_id <> '' "  # noqa: S608
+            "AND external_id IN (SELECT value FROM json_each(?)) AND kind IN ('ack', 'invitation') AND state = 'done') "
+            f"SELECT {_COLUMNS} FROM call WHERE message IN (SELECT message FROM ours) "
+            "OR uid IN (SELECT json_extract(payload, '$.uid') FROM ours) "  # that of a move is of the mail that asked
+            "ORDER BY state = 'cancelled', changed_at DESC LIMIT 1",
             (json.dumps(list(message_ids)),),
         )
     return _standing(rows[0]) if len(rows) > 0 else None

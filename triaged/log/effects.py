@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from triaged.decision import (
     AskPerson,
     BookCall,
@@ -41,6 +43,22 @@ def without_times(effect: Effect) -> tuple[Planned, ...]:
     """The acknowledgement that leaves when no times can be offered in it."""
     offer = effect.offer if isinstance(effect, OfferCall) else None
     return (Planned(offer.plain, *offer.leaves),) if offer is not None else ()
+
+
+def given_up(effect: Effect, now: datetime) -> tuple[Planned, ...]:
+    """What is still done for an effect that a person got: the client is answered, and no time stays kept free."""
+    match effect:
+        case OfferCall():
+            release = ReleaseTimes(
+                f"release:{effect.key}", effect.appointment.uid, effect.appointment.person, effect.holds
+            )
+            return (*without_times(effect), Planned(release, "owed", effect.until))
+        case MoveCall():
+            holds = (effect.claim,)
+            release = ReleaseTimes(f"release:{effect.key}", effect.appointment.uid, effect.appointment.person, holds)
+            return (Planned(release, "owed", now),)
+        case _:
+            return ()
 
 
 def external_id(effect: Effect) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from triaged.decision import BookCall, EffectState, Notify, OfferCall, Planned, SendAck, SendInvitation
+from triaged.decision import BookCall, EffectState, Notify, OfferCall, Planned, ReleaseTimes, SendAck, SendInvitation
 from triaged.log.calls import UNCHOSEN_AHEAD
 from triaged.log.encode import from_ms, to_ms
 
@@ -62,8 +62,8 @@ class Limits:
         """What an effect for a mail (its row) of `mailbox` may begin as."""
         effect = planned.effect
         as_meant = Start(planned.state, planned.not_before)
-        if isinstance(effect, SendInvitation):  # the call stands in the calendar: the client must hear of it
-            return as_meant
+        if isinstance(effect, SendInvitation | ReleaseTimes):  # the client must hear of the call that stands in the
+            return as_meant  # calendar, and what is kept free there must not be so for ever
         cut_off = self._cut_off(mailbox)
         if cut_off is None:
             return Start("observed", planned.not_before, f"the mailbox {mailbox} is only observed")
@@ -143,7 +143,7 @@ class Limits:
             return Start("dropped", planned.not_before, earlier)
         if isinstance(effect, OfferCall) and effect.offer is None:
             return None  # nobody is written to
-        if earlier := self._within_window(effect, mailbox, now):
+        if not self._tells_times(effect, message) and (earlier := self._within_window(effect, mailbox, now)):
             return Start("dropped", planned.not_before, earlier)
         if planned.state != "owed":
             return None
@@ -159,6 +159,16 @@ class Limits:
         if why := self._watch_breaker(effect.kind, now):
             return Start("held", planned.not_before, f"{BREAKER}{why}")
         return self._put_off(effect.kind, planned, now)
+
+    def _tells_times(self, effect: _ToClient, message: int) -> bool:
+        """Whether times are kept free that only this acknowledgement tells: the window was asked when they were."""
+        return isinstance(effect, SendAck) and bool(
+            self._db.execute(
+                "SELECT 1 FROM effect JOIN call ON call.uid = external_id WHERE effect.message = ? AND kind = 'offer' "
+                "AND effect.state = 'done' AND call.state = 'offered'",
+                (message,),
+            ).fetchone()
+        )
 
     def _within_window(self, effect: _ToClient, mailbox: str, now: datetime) -> str:
         if isinstance(effect, BookCall) and len(effect.holds) > 0:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from triaged.decision import Planned
+from triaged.log.effects import without_times
 from triaged.log.encode import EFFECT, from_ms, to_ms
 from triaged.log.read import Reader
 from triaged.log.store import Log
@@ -85,7 +86,7 @@ def enable(log: Log, name: str, *, cut_off: datetime, who: str, now: datetime) -
 def observe(log: Log, name: str, *, who: str, now: datetime) -> int:
     """From now on this mailbox is only observed; what is owed for its mail waits for a person. Returns how many.
 
-    An invitation stays owed: its call stands in the calendar already.
+    An invitation stays owed, for its call stands in the calendar already, and so do times that are to be let go.
     """
     log.db.execute(
         "INSERT INTO mailbox (name, enabled_at, cut_off_at, by) VALUES (?, NULL, ?, ?) ON CONFLICT (name) DO UPDATE "
@@ -94,7 +95,7 @@ def observe(log: Log, name: str, *, who: str, now: datetime) -> int:
     )
     held = log.db.execute(
         "UPDATE effect SET state = 'held', intended = 'held', detail = ?, changed_at = ? WHERE state = 'owed' "
-        "AND kind <> 'invitation' AND message IN (SELECT id FROM message WHERE mailbox = ?)",
+        "AND kind NOT IN ('invitation', 'release') AND message IN (SELECT id FROM message WHERE mailbox = ?)",
         (f"the mailbox {name} is only observed", to_ms(now), name),
     ).rowcount
     log.event("mailbox.observed", f"{name} by {who}; {held} effects held", message=None, now=now)
@@ -122,6 +123,9 @@ def release(log: Log, effects: Iterable[int], *, who: str, now: datetime) -> Cou
             (start.state, to_ms(start.not_before), start.why, to_ms(now), effect),
         )
         log.limits.began(effect, planned, start, mailbox=mailbox)
+        if start.state == "owed":  # the acknowledgement follows, with the times in it
+            for plain in without_times(planned.effect):
+                log.db.execute("DELETE FROM effect WHERE key = ? AND state = 'observed'", (plain.effect.key,))
         words = f"by {who}" if start.why == "" else f"by {who}; {start.state}: {start.why}"
         log.event(f"{planned.effect.kind}.released", words, message=message, now=now)
         began[start.state] += 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,7 +30,7 @@ from triaged.decision import (
 )
 from triaged.errors import Permanent
 from triaged.log import calls
-from triaged.log.effects import external_id, lane_of, without_times
+from triaged.log.effects import external_id, given_up, lane_of, without_times
 from triaged.log.encode import BACKGROUND, DECISION, EFFECT, MESSAGE, decided_columns, from_ms, to_ms
 from triaged.log.limits import Caps, Limits, Start
 from triaged.log.rights import make_private
@@ -270,10 +270,21 @@ class Log:
         self.event(f"{claimed.effect.kind}.later", why, message=claimed.message, now=now)
 
     def hand_to_person(self, claimed: Claimed, *, why: str, now: datetime) -> frozenset[str]:
-        """The effect goes to a person; no machine touches it again. Whoever was to be offered times is answered."""
+        """The effect goes to a person; no machine does it again. Whoever was to be offered times is answered."""
         self.move(claimed.row, "person", why, now)
         self.event(f"{claimed.effect.kind}.person", why, message=claimed.message, now=now)
-        return self.plan(claimed.message, without_times(claimed.effect), now)
+        return self.plan(claimed.message, given_up(claimed.effect, now), now)
+
+    def abandon(self, lanes: Collection[str], *, now: datetime) -> None:
+        """What is owed in a calendar that is none of these lanes goes to a person: nobody would ever do it."""
+        rows = self.db.execute(
+            "SELECT id, message, payload, attempts FROM effect WHERE state IN ('owed', 'doing') "
+            "AND lane LIKE 'calendar:%' AND lane NOT IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (json.dumps(list(lanes)),),
+        ).fetchall()
+        for row, message, payload, attempts in rows:
+            claimed = Claimed(row, message, EFFECT.validate_json(payload), attempts)
+            self.hand_to_person(claimed, why="its calendar is not in the configuration any more", now=now)
 
     # --- around ---
 

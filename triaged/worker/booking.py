@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from triaged.calls.invitations import event, stored_event
 from triaged.calls.slots import free_slots
-from triaged.clocks.hours import Hours
+from triaged.clocks.hours import Hours, add, parse_span
 from triaged.decision import (
     WHEN,
     Appointment,
@@ -47,6 +47,8 @@ from triaged.ports import Calendar, Crossing
 
 GIVES_WAY_S = 2.0
 """Seconds at most, at random, before whoever met another in their time tries again."""
+SOON = timedelta(minutes=10)
+"""After a mail was decided about, within which what it asks for is done as a rule, and is not late."""
 LOOK_AHEAD = timedelta(days=28)
 """How far a calendar is read to see whether it can be read again."""
 
@@ -120,7 +122,7 @@ class CalendarLane:
         standing = self._find(appointment.uid)
         if standing is None:
             try:
-                slot = self._free(appointment, effect.windows, besides=effect.holds)[0]
+                slot = self._free(appointment, effect.windows, besides=effect.holds, notice=effect.notice)[0]
             except Permanent as none:
                 if effect.otherwise is None:
                     raise
@@ -133,13 +135,14 @@ class CalendarLane:
             slot = stored_event(standing).slot
             if not _within(slot, effect.windows):
                 raise Permanent(f"the call is booked already, for {self._words(slot)}; move it: triaged calls move")
-        self._must_be_alone(appointment.uid, slot, besides=effect.holds)
+        if standing is None or slot.start not in self._diary.booked():  # what was told stays, whoever came after
+            self._must_be_alone(appointment.uid, slot, besides=effect.holds)
         self._release(effect.holds)
         return self._stands(effect.key, appointment, slot, effect.draft, "booked", sequence=0)
 
     def _offer(self, effect: OfferCall) -> Outcome:
         appointment, now = effect.appointment, self._clock()
-        slots = self._free(appointment, effect.windows, count=effect.count, besides=effect.holds)
+        slots = self._free(appointment, effect.windows, count=effect.count, besides=effect.holds, notice=effect.notice)
         for uid, slot in zip(effect.holds, slots, strict=False):
             held = self._held(uid, appointment, slot, now)
             if not self._ask(lambda calendar, uid=uid, held=held: calendar.add(uid, held)):  # type: ignore[misc]
@@ -174,7 +177,7 @@ class CalendarLane:
 
     def _move(self, effect: MoveCall) -> Outcome:
         appointment, now = effect.appointment, self._clock()
-        uid, claim = appointment.uid, f"move.{appointment.uid}"
+        uid, claim = appointment.uid, effect.claim
         standing = self._find(uid)
         if standing is None:
             raise Permanent(
@@ -292,10 +295,12 @@ class CalendarLane:
         count: int = 1,
         besides: Sequence[str] = (),
         instead_of: Interval | None = None,
+        notice: str = "",
     ) -> tuple[Interval, ...]:
         """Free slots within the windows, at least one. Raises: Permanent if there is none, a sentence without dot."""
         now = self._clock()
-        left = [Interval(max(each.start, now), each.end) for each in windows if each.end > now]
+        earliest = max(now, add(now, parse_span(notice), self._diary.hours) - SOON) if notice != "" else now
+        left = [Interval(max(each.start, earliest), each.end) for each in windows if each.end > earliest]
         full_days = self._full_days(instead_of)
         found = self._free_within(appointment, left, count, besides, full_days)
         if len(found) > 0:

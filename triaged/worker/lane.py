@@ -26,7 +26,7 @@ from triaged.log.store import Claimed, Log
 from triaged.worker.beats import Beats
 from triaged.worker.crossing import Crossing, noted
 from triaged.worker.perform import LaneService
-from triaged.worker.retry import patiently, wait_after_s
+from triaged.worker.retry import LONGEST_WAIT_S, patiently, wait_after_s
 from triaged.worker.writer import Writer
 
 MAX_ATTEMPTS = 12
@@ -37,7 +37,9 @@ LONGEST_SLEEP_S = 5.0
 MOMENT_S = 5.0
 """A shorter wait is no trouble: two wanted the same time, or a connection broke."""
 LOOK_EVERY = timedelta(minutes=1)
-"""Between looks at a service in trouble for which nothing is owed."""
+"""Between looks at a service in trouble for which nothing is owed soon."""
+SOON = 2 * timedelta(seconds=LONGEST_WAIT_S)
+"""Within which whatever is being retried is due again; times that were offered are let go only days later."""
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +83,7 @@ class Lane:
             while not self._around.stop.is_set():
                 self._around.beats.beat(self.part)
                 self.wake.clear()
-                if not self._is_ready(is_owed=reader.next_due_ms(self.name) is not None):
+                if not self._is_ready(reader.next_due_ms(self.name)):
                     self._sleep(reader)
                     continue
                 claimed = self._write(lambda rows: rows.claim(self.name, now=self._around.clock()))
@@ -104,16 +106,18 @@ class Lane:
         self._around.beats.retire(self.part)  # waiting for work is no hang, however short `stall_s` is
         self.wake.wait(left_s)
 
-    def _is_ready(self, *, is_owed: bool) -> bool:
-        """Whether something is owed and the service is there.
+    def _is_ready(self, due_ms: int | None) -> bool:
+        """Whether something is owed and the service is there. due_ms: when the first of it is due.
 
         Where one failure stops all, effects are tried all the same, so that a person gets them in time; while none is
-        owed, the service is looked at now and then, so that the alarm ends.
+        to be tried soon, the service is looked at now and then, so that the alarm ends.
         """
+        is_owed, now = due_ms is not None, self._around.clock()
         if not self._service.fails_whole:
             return is_owed and self._connect()
-        if self.troubled and not is_owed and self._around.clock() >= self._look_at:
-            self._look_at = self._around.clock() + LOOK_EVERY
+        is_tried = due_ms is not None and from_ms(due_ms) <= now + SOON
+        if self.troubled and not is_tried and now >= self._look_at:
+            self._look_at = now + LOOK_EVERY
             try:
                 self._service.connect()
             except TriagedError as error:

@@ -181,6 +181,7 @@ class Service:
     def _start_threads(self, working: list[Thread], *, once: bool) -> list[Thread]:
         """Start all that works, each into `working` at once; returns the watchers."""
         self._writer.submit(forget_health)
+        self._writer.submit(lambda rows: rows.abandon(self._lanes.keys(), now=utc_now()))
         intake = Intake(
             raws=self._raws,
             writer=self._writer,

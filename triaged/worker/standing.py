@@ -12,7 +12,7 @@ from functools import partial
 
 from triaged.calls.invitations import stored_event
 from triaged.decision import Answer, AskPerson, Planned
-from triaged.errors import Permanent
+from triaged.errors import Permanent, TriagedError
 from triaged.log import calls
 from triaged.log.read import Reader
 from triaged.log.store import Log
@@ -32,13 +32,20 @@ class Standing:
         self._calendars, self._writer, self._clock = calendars, writer, clock
 
     def work(self, reader: Reader) -> None:
-        """Look at every call that is ahead. Raises: TriagedError when a calendar cannot be read."""
-        now = self._clock()
+        """Look at every call that is ahead. Raises: TriagedError when a calendar cannot be read, after all others."""
+        now, unread = self._clock(), dict[str, TriagedError]()
         for row in calls.calls(reader, since=now):
             slot = row.call.slot
-            calendar = self._calendars.get(row.call.appointment.person)
-            if slot is not None and now < slot.start < now + AHEAD and calendar is not None:
+            person = row.call.appointment.person
+            calendar = self._calendars.get(person)
+            if slot is None or not now < slot.start < now + AHEAD or calendar is None or person in unread:
+                continue
+            try:
                 self._look(row, calendar, now)
+            except TriagedError as error:
+                unread[person] = error
+        for each in unread.values():
+            raise each
 
     def _look(self, row: calls.CallRow, calendar: Calendar, now: datetime) -> None:
         call = row.call
