@@ -71,14 +71,17 @@ def event(
         entry.add("attendee", _attendee(attendee, _CLIENT, method))
     entry.add("status", status)
     entry.add("transp", "TRANSPARENT" if status == "CANCELLED" else "OPAQUE")
+    return _calendar_around(entry, component, method)
 
+
+def _calendar_around(entry: Event, zone: Timezone | None, method: str | None) -> bytes:
     calendar = Calendar()
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
     if method is not None:
         calendar.add("method", method)
-    if component is not None:
-        calendar.add_component(component)
+    if zone is not None:
+        calendar.add_component(zone)
     calendar.add_component(entry)
     octets: bytes = calendar.to_ical()
     return octets

@@ -144,9 +144,7 @@ class CalendarLane:
         appointment, now = effect.appointment, self._clock()
         slots = self._free(appointment, effect.windows, count=effect.count, besides=effect.holds, notice=effect.notice)
         for uid, slot in zip(effect.holds, slots, strict=False):
-            held = self._held(uid, appointment, slot, now)
-            if not self._ask(lambda calendar, uid=uid, held=held: calendar.add(uid, held)):  # type: ignore[misc]
-                self._ask(lambda calendar, uid=uid, held=held: calendar.replace(uid, held))  # type: ignore[misc]
+            self._keep(uid, self._held(uid, appointment, slot, now))
         self._release(effect.holds[len(slots) :])
         release = ReleaseTimes(f"release:{effect.key}", appointment.uid, appointment.person, effect.holds)
         return Outcome(
@@ -190,9 +188,7 @@ class CalendarLane:
         else:
             found = self._free(appointment, effect.windows, besides=(uid, claim), instead_of=slot)
             slot, sequence = found[0], sequence + 1
-            held = self._held(claim, appointment, slot, now)
-            if not self._ask(lambda calendar: calendar.add(claim, held)):
-                self._ask(lambda calendar: calendar.replace(claim, held))
+            self._keep(claim, self._held(claim, appointment, slot, now))
             self._must_be_alone(claim, slot, besides=(uid,))
             stored = self._stored(appointment, slot, effect.draft.text, now, sequence=sequence)
             if not self._ask(lambda calendar: calendar.replace(uid, stored)):
@@ -274,6 +270,11 @@ class CalendarLane:
         own = self._ask(lambda calendar: calendar.busy(start, end, besides=besides))
         further = (self._ask(lambda calendar: calendar.busy(start, end), each) for each in self._diary.also)
         return (*own, *(block for blocks in further for block in blocks))
+
+    def _keep(self, uid: str, held: bytes) -> None:
+        """Keep a time free with an event of ours; one that an earlier try left under this UID is written over."""
+        if not self._ask(lambda calendar: calendar.add(uid, held)):
+            self._ask(lambda calendar: calendar.replace(uid, held))
 
     def _release(self, uids: Sequence[str]) -> None:
         for uid in uids:
