@@ -92,6 +92,11 @@ WORDS = {
     "correction": "corrections of others' mails",
     "undo": "rules whose doings were taken back",
     "undo_item": "mails of others that such a rule had decided",
+    "note": "notes about mails of others",
+    "audit": "lines of the audit log",
+    "saved_view": "saved views",
+    "account_merge": "accounts that were merged",
+    "sign_in_try": "sign-ins that failed",
 }
 
 
