@@ -33,6 +33,7 @@ from triaged.settings import (
     Calls,
     CanaryTable,
     Config,
+    DeskTable,
     Due,
     Firm,
     Health,
@@ -306,6 +307,7 @@ def _known_keys(file: TomlFile, place: Place) -> list[str]:
         "also_busy": calendars,
         "alerts": [Alerts],
         "health": [Health],
+        "desk": [DeskTable],
         "canary": [CanaryTable],
     }
     around = next((part for part in reversed(place[:-1]) if isinstance(part, str)), "")

@@ -6,6 +6,7 @@ import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -180,18 +181,46 @@ class Health(Table):
     @field_validator("listen")
     @classmethod
     def _is_loopback(cls, value: str) -> str:
-        if value != "":
-            host, port = _host_and_port(value)
-            if host not in LOOPBACK:
-                raise ValueError(f"'{value}' must be on this machine only: 127.0.0.1, [::1] or localhost, and a port")
-            if not 1 <= port <= 65535:
-                raise ValueError(f"'{value}' needs a port from 1 to 65535")
-        return value
+        return _must_be_loopback(value)
 
     @property
     def address(self) -> tuple[str, int] | None:
         """Host and port, None when it is off."""
         return _host_and_port(self.listen) if self.listen else None
+
+
+class DeskTable(Table):
+    """The review desk: where it listens, and by which address people reach it."""
+
+    listen: str = ""
+    address: str = ""
+    session_h: float = Field(default=12, gt=0, le=24 * 30)
+
+    @field_validator("listen")
+    @classmethod
+    def _is_ours(cls, value: str) -> str:
+        if value.startswith("unix:"):
+            if not value.removeprefix("unix:").startswith("/"):
+                raise ValueError(f"'{value}' needs the whole path of the socket: unix:/run/triaged/desk.sock")
+            return value
+        return _must_be_loopback(value)
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value != "" and (
+            parts.scheme not in ("http", "https") or parts.hostname is None or parts.path not in ("", "/")
+        ):
+            raise ValueError(f"'{value}' must be as in a browser, without a path: https://desk.nordlicht.example")
+        return value
+
+    @property
+    def where(self) -> tuple[str, str, int]:
+        """Path of the socket, host and port: either the first is `""` or the other two count for nothing."""
+        if self.listen.startswith("unix:"):
+            return self.listen.removeprefix("unix:"), "", 0
+        return "", *_host_and_port(self.listen)
 
 
 class CanaryTable(Table):
@@ -260,6 +289,7 @@ class Config(Table):
     keep: Keep = Keep()
     learn: Learn = Learn()
     health: Health = Health()
+    desk: DeskTable = DeskTable()
     canary: CanaryTable = CanaryTable()
     file: Path = Path()
     base: Path = Path()
@@ -277,6 +307,17 @@ class Config(Table):
     def people(self) -> frozenset[str]:
         """The ids of our people."""
         return frozenset(person.id for person in self.person)
+
+
+def _must_be_loopback(value: str) -> str:
+    """The same text: an address on this machine, or `""`. Raises: ValueError."""
+    if value != "":
+        host, port = _host_and_port(value)
+        if host not in LOOPBACK:
+            raise ValueError(f"'{value}' must be on this machine only: 127.0.0.1, [::1] or localhost, and a port")
+        if not 1 <= port <= 65535:
+            raise ValueError(f"'{value}' needs a port from 1 to 65535")
+    return value
 
 
 def _host_and_port(value: str) -> tuple[str, int]:

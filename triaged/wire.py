@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -279,7 +280,13 @@ def parts_of(config: Config) -> Parts:
         stall_s=config.service.stall_s,
         timers=partial(timers, lookout_of(config)),
         page=Page(*config.health.address) if config.health.address is not None else None,
+        desk=desk_command(config.file) if config.desk.listen != "" else (),
     )
+
+
+def desk_command(file: Path) -> tuple[str, ...]:
+    """What serves the review desk: a program of its own, so that no page can hold up or bring down the worker."""
+    return (sys.executable, "-m", "triaged", "desk", "--config", str(file.resolve()), "--with-worker")
 
 
 def lookout_of(config: Config) -> Lookout:

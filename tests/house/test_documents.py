@@ -113,6 +113,7 @@ def test_config_toml_shows_every_key_and_no_other() -> None:
         "learn": (configuration.Learn,),
         "alerts": (configuration.Alerts,),
         "health": (configuration.Health,),
+        "desk": (configuration.DeskTable,),
         "canary": (configuration.CanaryTable,),
         "sign_in": (signins.MicrosoftSignIn, signins.GoogleSignIn),
         "mailbox": (servers.MaildirTable, servers.ImapTable, servers.EwsTable, servers.GraphTable),

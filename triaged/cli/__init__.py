@@ -16,6 +16,7 @@ from triaged.errors import ConfigError, TriagedError
 # Each adds its commands to `app`; `--help` shows them in this order.
 from triaged.cli import (  # isort: skip
     service,
+    desk,
     login,
     mails,
     calls,

@@ -66,7 +66,7 @@ class AuditRow:
 # --- users ----------------------------------------------------------------------------------------------------
 
 
-_USER = "name, role, password, person, since_at, disabled_at, visited_at, seen_at"
+_USER = "name, role, password, person, since_at, disabled_at, visited_at, user.seen_at"
 
 
 def users(reader: Reader) -> list[User]:

@@ -25,6 +25,8 @@ from triaged.log.rights import make_private
 from triaged.model import Raw
 from triaged.worker import systemd
 from triaged.worker.beats import Beats
+from triaged.worker.deskchild import PART as DESK
+from triaged.worker.deskchild import keep_running
 from triaged.worker.intake import Intake
 from triaged.worker.lane import Lane, LaneSurroundings
 from triaged.worker.listed import ListFile
@@ -56,7 +58,7 @@ class Parts:
 
     folders: of the rules and of the templates. model_choice: the file that says which model is in use.
     review_percent: of mails that are drawn for review. timers: what to do now and then, by the name of the thread that
-    does it. page: None when there is none.
+    does it. page: None when there is none. desk: the command that serves the review desk, empty for none.
     """
 
     log_path: Path
@@ -74,6 +76,7 @@ class Parts:
     stall_s: float
     timers: Callable[[TimerSurroundings], Mapping[str, tuple[Job, ...]]]
     page: Page | None
+    desk: tuple[str, ...] = ()
 
 
 def utc_now() -> datetime:
@@ -212,6 +215,9 @@ class Service:
         if (page := self._parts.page) is not None:
             vitals = Vitals(self._around, raws=self._raws, stall_s=self._parts.stall_s)
             working.append(self._thread(PAGE, partial(serve, page, vitals, stop=self._stop, beats=self._beats)))
+        if len(command := self._parts.desk) > 0:
+            keep = partial(keep_running, command, stop=self._stop, beats=self._beats, health=self._health)
+            working.append(self._thread(DESK, keep))
 
     def _start_writer(self) -> Thread:
         """Open the log in its thread. Raises: what opening it raised."""

@@ -5,7 +5,6 @@ A mail that hangs its process, kills it or exhausts its memory is named, and the
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import logging
 import multiprocessing
@@ -36,14 +35,12 @@ from triaged.mail.parse import parse
 from triaged.model import Account, Address, Message, Raw
 from triaged.playbook import Background, Playbook
 from triaged.worker.listed import ListFile
+from triaged.worker.parent import end_with_parent
 from triaged.written import Written
 
 ENDED = "it ended the process that read it (out of memory, or a crash)"
 START_LIMIT_S = 120.0
 """Seconds a process may take to load spaCy, the model and the rules (2–11 s measured; engine.md 1.2)."""
-
-PR_SET_PDEATHSIG = 1
-"""prctl(2): the signal this process gets when its parent ends."""
 
 journal = logging.getLogger(__name__)
 
@@ -325,7 +322,7 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent ends it: what is being decided is finished first
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a child that hangs does not outlive a killed worker
+    end_with_parent(signal.SIGKILL)
     limit = memory_mb * 1_000_000
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     playbook, answer = _load(build, written)
