@@ -69,7 +69,7 @@ def lay_out(folder: Path, now: datetime) -> Config:
     settings = folder / "config.toml"
     text = settings.read_text(encoding="utf-8")
     text = text.replace("authserv_ids = []", f'authserv_ids = ["{AUTHSERV_ID}"]').replace(
-        'listen = "127', 'listen = "" # "127'
+        'listen = "127.0.0.1:9871"', 'listen = ""'
     )
     settings.write_text(text, encoding="utf-8")
     shutil.copytree(shipped.DEMO / "calendars", folder / "calendars")
