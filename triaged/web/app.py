@@ -17,14 +17,29 @@ from triaged import __version__
 from triaged.errors import Gone, TriagedError
 from triaged.servers import LOOPBACK
 from triaged.settings import Config
+from triaged.web import accounts, api, calls, items, live, mail, people, queue, rules, signin, templates, today
 from triaged.web import log as log_pages
-from triaged.web import signin, today
 from triaged.web.desk import STATIC, Desk, desk_of
 from triaged.web.gate import SAFE, NotAllowed, NotSignedIn
 from triaged.web.guard import Guard
 
 API = "/api/"
-ROUTERS = (signin.router, today.router, log_pages.router)
+ROUTERS = (
+    signin.router,
+    today.router,
+    queue.router,
+    log_pages.router,
+    mail.router,
+    items.router,
+    calls.router,
+    accounts.router,
+    rules.router,
+    templates.router,
+    people.router,
+    live.router,
+    api.router,
+)
+"""In the order of the bar on top."""
 
 log = logging.getLogger(__name__)
 

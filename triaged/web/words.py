@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
+
+from triaged.model import Evidence, Message
 
 KNOWN = ("request", "complaint", "renewal")
 """Categories that have a colour of their own."""
@@ -25,6 +27,8 @@ def filters(zone: str, clock: Callable[[], datetime]) -> dict[str, Callable[...,
         "percent": lambda share: f"{share:.0%}".replace("%", " %"),
         "count": lambda number, one, many=None: counted(number, one, many),
         "clock": partial(_clock, zone),
+        "kind": lambda kind: KINDS.get(kind, kind),
+        "state": lambda state: STATES.get(state, state),
     }
 
 
@@ -69,3 +73,60 @@ def category(name: str) -> Markup:
 
 def _clock(zone: str, moment: datetime) -> str:
     return f"{moment.astimezone(ZoneInfo(zone)):%H:%M}"
+
+
+KINDS = {
+    "ack": "acknowledgement",
+    "notify": "note to a colleague",
+    "call": "call",
+    "offer": "times for a call",
+    "move": "move of a call",
+    "cancel": "cancellation of a call",
+    "release": "end of keeping times free",
+    "invitation": "invitation",
+    "mark": "mark in the mailbox",
+    "file": "filing",
+    "refile": "filing back",
+    "ask": "question to a person",
+}
+"""Effects (`decision.Effect.kind`) in words."""
+STATES = {
+    "observed": "only observed",
+    "held": "waits for approval",
+    "owed": "about to be done",
+    "doing": "being done",
+    "done": "done",
+    "person": "a person decides",
+    "dropped": "not done",
+}
+"""Their states (`decision.EffectState`) in words."""
+
+
+def marked(message: Message, evidence: Sequence[Evidence]) -> tuple[Markup, Markup]:
+    """Subject and new text with the words that decided marked in them; each mark says what it spoke for and by what.
+
+    Places overlap where several rules found the same words: the first that begins there counts.
+    """
+    judged, edge = message.judged, len(message.subject)
+    sides, at = [Markup(), Markup()], 0
+    for start, end, each in sorted(_places(evidence), key=lambda place: (place[0], -place[1])):
+        if start < at or start >= end or start < edge < end:
+            continue
+        _add(sides, judged, at, start, edge)
+        words = Markup('<mark title="{}">{}</mark>')
+        sides[start >= edge] += words.format(f"{each.category} {each.weight:.2f} ({each.source})", judged[start:end])
+        at = end
+    _add(sides, judged, at, len(judged), edge)
+    return sides[0], sides[1]
+
+
+def _places(evidence: Sequence[Evidence]) -> Iterator[tuple[int, int, Evidence]]:
+    for each in evidence:
+        if each.start >= 0:
+            yield from ((start, end, each) for start, end in each.marks or ((each.start, each.end),))
+
+
+def _add(sides: list[Markup], judged: str, start: int, end: int, edge: int) -> None:
+    """Plain text from start to end: what is before the edge to the subject, what is after the empty line to the text."""
+    sides[0] += judged[start : min(end, edge)]
+    sides[1] += judged[max(start, edge + 2) : end]
