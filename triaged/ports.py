@@ -70,6 +70,14 @@ class Mailbox(Protocol):
         folder `source`), Permanent, also when several messages there have it: then none is moved.
         """
 
+    def find(self, message_id: str, folder: str) -> Raw:
+        """The message with this Message-ID (with angle brackets) in a folder: one that was filed, to be looked at again.
+
+        Changes nothing on the server. Raises: Transient, Gone (no such message, or no such folder), Permanent, also when
+        several messages there have it.
+        """
+        ...
+
     def close(self) -> None:
         """Close; never raises. Done twice: nothing."""
 

@@ -242,7 +242,7 @@ class Reader:
     def find(self, text: str) -> int | None:
         """The row of a mail by its number or its reference (`T-7K3M9QX`, any case)."""
         if text.isdecimal():
-            rows = self.select("SELECT id FROM message WHERE id = ?", (int(text),))
+            rows = self.select("SELECT id FROM message WHERE id = ?", (min(int(text[:20]), 2**63 - 1),))
         else:
             rows = self.select("SELECT id FROM message WHERE reference = ?", (text.upper(),))
         return int(rows[0][0]) if rows else None
