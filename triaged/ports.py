@@ -71,10 +71,10 @@ class Mailbox(Protocol):
         """
 
     def find(self, message_id: str, folder: str) -> Raw:
-        """The message with this Message-ID (with angle brackets) in a folder: one that was filed, to be looked at again.
+        """The message with this Message-ID (with angle brackets) in a folder: one that was filed, looked at again.
 
-        Changes nothing on the server. Raises: Transient, Gone (no such message, or no such folder), Permanent, also when
-        several messages there have it.
+        Changes nothing on the server. Raises: Transient, Gone (no such message, or no folder `folder`), Permanent, also
+        when several messages there have it.
         """
         ...
 

@@ -17,11 +17,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged import terminal, views
-from triaged.cli.common import ConfigOption, JsonOption, config_of, fail, reader_of, visible, writing
+from triaged.cli.common import ConfigOption, JsonOption, config_of, fail, reader_of, writing
 from triaged.cli.rules import rules_app
 from triaged.errors import ConfigError, Problem
 from triaged.log.read import Reader
 from triaged.log.rulesets import KEPT, Use, decided_before, ids_of, keep_files, last_use, rule_set, unused, uses
+from triaged.plaintext import visible
 from triaged.rules.difference import FileDiff, diffs, file_changes
 from triaged.settings import Config
 from triaged.written import Written, lay_back

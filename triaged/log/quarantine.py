@@ -72,7 +72,7 @@ def octets_of(reader: Reader, row: QuarantinedRow) -> bytes | None:
 
 
 def kept_octets(reader: Reader, message: int) -> tuple[bytes, int] | None:
-    """What the log has of a mail in quarantine, and its whole size; None when there is nothing, or retention took it."""
+    """What the log has of a mail in quarantine, and its whole size; None when there is nothing (any more)."""
     rows = reader.select("SELECT octets, size_bytes FROM octets WHERE message = ?", (message,))
     if len(rows) == 0 or len(rows[0][0]) == 0:
         return None

@@ -1,4 +1,4 @@
-"""The octets of a mail go in, its HTML as the sender laid it out and the pictures within it come out (RFC 2046, 2387)."""
+"""The octets of a mail go in, its HTML as the sender laid it out and the pictures within it come out."""
 
 from __future__ import annotations
 

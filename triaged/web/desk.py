@@ -16,12 +16,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from triaged import __version__
+from triaged.errors import Gone
 from triaged.log import users
 from triaged.log.read import Reader
+from triaged.log.rows import LogRow
 from triaged.log.store import Log
 from triaged.settings import Config
 from triaged.web import words
 from triaged.web.gate import Visitor
+from triaged.web.keptrules import RuleSets
+from triaged.web.mailsource import Sources
 from triaged.wire import caps_of, log_path
 from triaged.worker.service import utc_now
 
@@ -37,6 +41,7 @@ class Desk:
     def __init__(self, config: Config, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.config, self.clock, self.zone = config, clock, config.hours.timezone
         self.log_path = log_path(config)
+        self.sources, self.rule_sets = Sources(config), RuleSets(config)
         self._log: Log | None = None
         self._lock = Lock()
         self._pages = Environment(
@@ -98,6 +103,15 @@ class Desk:
             with self.writing() as log:
                 users.touch(log, session, now=now)
         return json.loads(session.said) if session.said != "" else None
+
+
+def mail_row(reader: Reader, text: str) -> LogRow:
+    """The mail of a number or a reference, as an address names it. Raises: Gone."""
+    number = reader.find(text)
+    row = reader.row(number) if number is not None else None
+    if row is None:
+        raise Gone(f"There is no mail {text} in the log.")
+    return row
 
 
 def desk_of(request: Request) -> Desk:

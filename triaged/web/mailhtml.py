@@ -90,7 +90,7 @@ class Shown:
     cut: bool
 
 
-def laid_out(octets: bytes) -> Shown | None | str:
+def laid_out(octets: bytes) -> Shown | str | None:
     """A mail as its sender laid it out; None of one without HTML; a sentence where it cannot be made harmless.
 
     Bounded in time and memory, whatever the octets are.
@@ -118,8 +118,11 @@ def harmless(html: str, pictures: Mapping[str, Picture], *, cut: bool = False) -
         match tag, name:
             case "a", "href":
                 return _numbered(value, links)
-            case _, "src" | "background":
-                return _picture(value, pictures, missing) if name == "src" else _counted(value, missing)
+            case _, "src":
+                return _picture(value, pictures, missing)
+            case _, "background":
+                missing["from_elsewhere"] += 1
+                return None
             case _:
                 return value
 
@@ -158,12 +161,8 @@ def _picture(value: str, pictures: Mapping[str, Picture], missing: dict[str, int
         return f"data:{found.content_type};base64,{base64.b64encode(found.octets).decode('ascii')}"
     if scheme.lower() == "data":
         return value if len(value) <= MAX_PICTURE_BYTES * 4 // 3 and _DATA.fullmatch(value.strip()) else None
-    return _counted(value, missing)
-
-
-def _counted(value: str, missing: dict[str, int]) -> None:
-    if value.strip() != "":
-        missing["from_elsewhere"] += 1
+    missing["from_elsewhere"] += value.strip() != ""
+    return None
 
 
 def _child() -> None:

@@ -16,6 +16,7 @@ from triaged.log.handling import filed_to
 from triaged.log.quarantine import kept_octets
 from triaged.log.read import Reader
 from triaged.log.rows import LogRow
+from triaged.model import Locator
 from triaged.settings import Config
 from triaged.wire import mailbox_of
 
@@ -71,13 +72,18 @@ class Sources:
                 mailbox.connect()
                 for raw in mailbox.fetch([place.key]):
                     return _source(raw.octets, raw.size_bytes)
-                if folder is not None and message_id != "":
-                    raw = mailbox.find(message_id, folder)
+                if message_id != "":  # it was moved, or moved back: its key means nothing there (IMAP)
+                    raw = mailbox.find(message_id, folder or place.folder)
                     return _source(raw.octets, raw.size_bytes)
         except TriagedError as error:
-            return _why(error, place.mailbox, folder)
-        where = f"It was moved to the folder “{folder}”" if folder is not None else f"It lay in “{place.folder}”"
-        return f"{where} of the mailbox “{place.mailbox}” and is not there any more: somebody moved or deleted it."
+            return _why(error, _where(place, folder), place.mailbox)
+        return f"{_where(place, folder)} and has no Message-ID by which it could be found. Look for it in the mailbox."
+
+
+def _where(place: Locator, folder: str | None) -> str:
+    if folder is None:
+        return f"It lay in the folder “{place.folder}” of the mailbox “{place.mailbox}”"
+    return f"It was moved to the folder “{folder}” of the mailbox “{place.mailbox}”"
 
 
 def _source(octets: bytes, size_bytes: int) -> Source | str:
@@ -86,13 +92,10 @@ def _source(octets: bytes, size_bytes: int) -> Source | str:
     return Source(octets, size_bytes)
 
 
-def _why(error: TriagedError, mailbox: str, folder: str | None) -> str:
+def _why(error: TriagedError, where: str, mailbox: str) -> str:
     match error:
-        case Gone() if folder is not None:
-            return (
-                f"It was moved to the folder “{folder}” of the mailbox “{mailbox}” and is not there any more: somebody "
-                "moved or deleted it."
-            )
+        case Gone():
+            return f"{where} and is not there any more: somebody moved or deleted it."
         case LoginRefused():
             return f"The mailbox “{mailbox}” does not let us in ({error}). Tell an operator."
         case Transient():

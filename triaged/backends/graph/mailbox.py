@@ -255,8 +255,7 @@ class GraphMailbox:
         return isinstance(refusal, Permanent) or self._failed[key] >= TRIES
 
     def _here(self, key: str, select: str, *, expand: str = "", anywhere: bool = False) -> dict[str, Any]:
-        """Something of a message in the folder. Raises: Gone, also when it lies in another folder now (not `anywhere`).
-        """
+        """Something of a message in the folder, or `anywhere`. Raises: Gone, also when it lies elsewhere now."""
         self._opened()
         query = {"$select": f"{select},parentFolderId"} | ({"$expand": expanded(expand)} if expand else {})
         found = self._line.get(f"/messages/{quoted(key)}", query)
