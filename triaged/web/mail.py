@@ -95,14 +95,15 @@ def correct(
     visitor: Coordinator,
     mail: str,
     category: Annotated[list[str] | None, Form()] = None,
-    account: Annotated[str | None, Form(max_length=300)] = None,
+    account: Annotated[str, Form(max_length=300)] = "",
+    account_was: Annotated[str, Form()] = "",
     right: Annotated[bool, Form()] = False,
     back: Back = "",
 ) -> Response:
     """Put category or account right, or say that the categories are right as shown.
 
-    category: those that are right, `other` alone for none; account: an id or a name, `""` for none. What is not given
-    stays as it is.
+    category: those that are right, `other` alone for none. account: an id or a name; left empty where `account_was` is
+    not, it is none. What is not given stays as it is.
     """
     desk = desk_of(request)
     with desk.reading() as reader:
@@ -112,7 +113,7 @@ def correct(
     where = _where(row, back)
     try:
         chosen = _chosen(category, known) if category is not None and not right else None
-        account_id = _account(account, accounts) if account is not None else None
+        account_id = _account(account, accounts) if (account, account_was) != ("", "") else None
     except ValueError as error:
         return desk.done(visitor, where, str(error), bad=True)
     chosen = chosen if chosen is not None and sorted(chosen) != sorted(row.categories) else None
@@ -247,7 +248,7 @@ def owner(
     names = {"": "Nobody", **{each.id: each.name for each in desk_of(request).config.person}}
 
     def write(log: Log, row: LogRow, now: datetime) -> str:
-        changed = handling.assign(log, row.id, person, was=was, who=visitor.name, now=now)
+        changed = handling.assign(log, row.id, person, was=_shown(was), who=visitor.name, now=now)
         return f"{names[person]} sees to it{'' if changed else ' already'}."
 
     wrong = f"Nobody of us is called {person}." if person not in names else ""
@@ -272,7 +273,7 @@ def next_step(
         end, wrong = None, f"“{by}” is no day; write it as 2026-12-01."
 
     def write(log: Log, row: LogRow, now: datetime) -> str:
-        if not handling.set_next(log, row.id, step, end, was=was, who=visitor.name, now=now):
+        if not handling.set_next(log, row.id, step, end, was=_shown(was), who=visitor.name, now=now):
             return "Nothing was changed."
         return "The next step is kept." if step != "" else "No next step is planned any more."
 
@@ -300,6 +301,11 @@ def _said(
     except Changed as changed:
         return desk.page(request, visitor, "mail_changed.html", status=409, row=row, changed=changed)
     return desk.done(visitor, _where(row, back), words)
+
+
+def _shown(was: str | None) -> str | None:
+    """What a form showed, which it sends behind a `=`, for an empty field is as none at all; None: it did not say."""
+    return was[1:] if was is not None and was.startswith("=") else None
 
 
 def _end_of(day: str, zone: str) -> datetime:
