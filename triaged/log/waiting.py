@@ -1,4 +1,4 @@
-"""The log in, the mails that wait for a person out: why each does, which come first, and what is known of the client."""
+"""The log in, the mails that wait for a person out: why each does, which come first, and what its client is about."""
 
 from __future__ import annotations
 

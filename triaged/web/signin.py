@@ -39,7 +39,7 @@ def hashed(password: str) -> str:
 @router.get("/sign-in")
 def sign_in_page(request: Request, back: str = "/") -> HTMLResponse:
     """The form."""
-    return desk_of(request).bare_page("sign_in.html", back=_ours(back), problem="", name="")
+    return desk_of(request).bare_page("sign_in.html", back=ours(back), problem="", name="")
 
 
 @router.post("/sign-in")
@@ -56,8 +56,8 @@ def sign_in(
     problem = _problem(desk, name, password, origin=request.client.host if request.client is not None else "")
     if problem is not None:
         status, words = problem
-        return desk.bare_page("sign_in.html", status=status, back=_ours(back), problem=words, name=name)
-    return begin(request, name, _ours(back))
+        return desk.bare_page("sign_in.html", status=status, back=ours(back), problem=words, name=name)
+    return begin(request, name, ours(back))
 
 
 def begin(request: Request, name: str, back: str) -> RedirectResponse:
@@ -113,6 +113,6 @@ def _is_right(kept: str, password: str) -> bool:
             return False
 
 
-def _ours(back: str) -> str:
+def ours(back: str) -> str:
     """A path of this desk; anything else (`//elsewhere`, `https:…`, `\\\\…`) is the first page."""
     return back if back.startswith("/") and not back.startswith(("//", "/\\")) and "\n" not in back else "/"
