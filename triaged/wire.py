@@ -60,7 +60,7 @@ from triaged.worker.lookout import Lookout, canary_of, timers, watchfulness_of
 from triaged.worker.perform import FilingLane, LaneService, MailLane
 from triaged.worker.progress import Progress
 from triaged.worker.service import Parts, utc_now
-from triaged.worker.triage import Limits
+from triaged.worker.triage import Limits, TriageProcess
 from triaged.worker.vitals import Page
 from triaged.worker.watch import Watched
 
@@ -116,6 +116,18 @@ def mailbox_of(config: Config, name: str) -> Mailbox:
             )
         case MaildirTable():
             return MaildirMailbox(table.name, config.path(table.path), max_message_bytes=limit)
+
+
+def triage_process(config: Config) -> TriageProcess:
+    """A process that reads mail and decides about it, not started yet, for one who asks beside the worker."""
+    return TriageProcess(
+        build=partial(build_playbook, config),
+        list_path=list_path(config),
+        log_path=log_path(config),
+        limits=Limits(config.triage.timeout_s, config.triage.memory_mb),
+        beat=lambda: None,
+        on_loaded=lambda loaded: None,
+    )
 
 
 def imap_settings(config: Config, table: ImapTable) -> ImapSettings:

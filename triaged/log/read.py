@@ -17,9 +17,14 @@ from triaged.log.schema import newest
 from triaged.model import Account, Contact, Contract, Locator, Message, Trend
 from triaged.playbook import Background
 
+LABELLED = (
+    "labelled = 1 AND NOT EXISTS (SELECT 1 FROM correction AS later WHERE later.message = correction.message "
+    "AND later.labelled = 2 AND later.id > correction.id)"
+)
+"""Of corrections: a person said of which categories the mail is, and did not take it back."""
 TO_REVIEW = (
-    "drawn = 1 AND cleared_at IS NULL AND NOT EXISTS "
-    "(SELECT 1 FROM correction WHERE correction.message = message.id AND labelled = 1)"
+    "drawn = 1 AND cleared_at IS NULL AND NOT EXISTS "  # noqa: S608 - words of ours
+    f"(SELECT 1 FROM correction WHERE correction.message = message.id AND {LABELLED})"
 )
 """Of mails: drawn for review, whole still, and nobody has said whether its categories are right."""
 

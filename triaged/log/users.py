@@ -182,12 +182,23 @@ def clear_tries(log: Log, *, name: str) -> None:
 
 
 def audit(
-    log: Log, what: str, detail: str, *, who: str, now: datetime, message: int | None = None, about: str = ""
+    log: Log,
+    what: str,
+    detail: str,
+    *,
+    who: str,
+    now: datetime,
+    message: int | None = None,
+    about: str = "",
+    was: str = "",
 ) -> None:
-    """Write down a change, in the transaction that makes it. what: `message.correct`, `user.add` …"""
+    """Write down a change, in the transaction that makes it. what: `message.correct`, `user.add` …
+
+    was: how it was before, JSON, of what can be undone (see `approvals.undo`).
+    """
     log.db.execute(
-        "INSERT INTO audit (at, who, what, message, about, detail) VALUES (?, ?, ?, ?, ?, ?)",
-        (to_ms(now), who, what, message, about, detail),
+        "INSERT INTO audit (at, who, what, message, about, detail, was) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (to_ms(now), who, what, message, about, detail, was),
     )
 
 
