@@ -119,6 +119,18 @@ def is_quiet(db: Database, call: StandingCall) -> bool:
     )
 
 
+def is_being_changed(db: Database, appointment: Appointment) -> bool:
+    """Whether this call is about to be booked, moved or cancelled in its calendar."""
+    return (
+        db.execute(
+            "SELECT 1 FROM effect WHERE lane = ? AND state IN ('owed', 'doing') AND kind IN ('call', 'move', 'cancel') "
+            "AND json_extract(payload, '$.appointment.uid') = ? LIMIT 1",
+            (f"calendar:{appointment.person}", appointment.uid),
+        ).fetchone()
+        is not None
+    )
+
+
 # --- read ----------------------------------------------------------------------------------------------------
 
 
