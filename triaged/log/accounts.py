@@ -16,6 +16,7 @@ from triaged.model import Account, Contact, Contract, Trend
 
 if TYPE_CHECKING:
     from triaged.log.read import Reader
+    from triaged.log.store import Log
 
 Select = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
@@ -88,6 +89,11 @@ def accounts(select: Select, account_id: str | None = None) -> tuple[Account, ..
 def account_of(select: Select, account_id: str) -> Account | None:
     """The account of this id."""
     return next(iter(accounts(select, account_id)), None)
+
+
+def selecting(log: Log) -> Select:
+    """To read within a transaction that writes: it sees its own changes, and nobody else's come between."""
+    return lambda sql, values: log.db.execute(sql, values).fetchall()
 
 
 def account_now(db: Database, account_id: str | None) -> str | None:

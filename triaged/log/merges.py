@@ -12,7 +12,7 @@ from triaged.accounts.difference import ACCOUNTS
 from triaged.accounts.match import directory, match
 from triaged.accounts.together import merged, put_back
 from triaged.errors import Gone, Permanent
-from triaged.log.accounts import Select, account_of
+from triaged.log.accounts import Select, account_of, selecting
 from triaged.log.encode import from_ms, to_ms
 from triaged.log.people import put_accounts, remove_account
 from triaged.log.read import Reader
@@ -110,10 +110,10 @@ def split(log: Log, left: Account, new: Account, *, who: str, now: datetime) -> 
 
     Raises: Gone (no such account), Permanent (the new one is there already).
     """
-    if account_of(_select(log), new.account_id) is not None:
+    if account_of(selecting(log), new.account_id) is not None:
         raise Permanent(f"there is an account {new.account_id} already; give the new one another id")
     before = _there(log, left.account_id)
-    senders = json.dumps(senders_of(_select(log), left, new))
+    senders = json.dumps(senders_of(selecting(log), left, new))
     where = "account_id = ? AND sender IN (SELECT value FROM json_each(?))"
     rows = _numbers(log, where, (left.account_id, senders))
     put_accounts(log, (left, new))
@@ -135,7 +135,7 @@ def undo(log: Log, number: int, *, who: str, now: datetime) -> Undone:
         raise Permanent("it was undone already")
     if MARK in done.account_id + done.into_id:
         raise Permanent("a person whom its accounts were named after was forgotten; make the account anew by hand")
-    now_into = account_of(_select(log), done.into_id)
+    now_into = account_of(selecting(log), done.into_id)
     if now_into is None:
         raise Permanent(f"{done.into_id} was itself made part of another account since; undo that first")
     put_accounts(log, (_as_before(done, now_into),))
@@ -163,7 +163,7 @@ def _as_before(done: Merge, now: Account) -> Account:
 def _give_back(log: Log, done: Merge) -> int:
     """The account that was taken in is there again, unless somebody made it anew meanwhile, which stays; so are its
     mails, but for those that a person gave to another account since. Returns how many."""
-    if account_of(_select(log), done.account_id) is None:
+    if account_of(selecting(log), done.account_id) is None:
         put_accounts(log, (each for each in done.before if each.account_id == done.account_id))
     return log.db.execute(
         "UPDATE message SET account_id = ? WHERE id IN (SELECT value FROM json_each(?)) AND account_id = ? "
@@ -175,7 +175,7 @@ def _give_back(log: Log, done: Merge) -> int:
 
 def _take_in(log: Log, done: Merge) -> int:
     """The account that was split off is gone, and all its mails are of the one it came from. Raises: Permanent."""
-    current = account_of(_select(log), done.account_id)
+    current = account_of(selecting(log), done.account_id)
     if current is None:
         raise Permanent(f"{done.account_id} was itself made part of another account since; undo that first")
     if current not in done.after:
@@ -244,11 +244,7 @@ def _numbers(log: Log, where: str, values: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _there(log: Log, account_id: str) -> Account:
-    found = account_of(_select(log), account_id)
+    found = account_of(selecting(log), account_id)
     if found is None:
         raise Gone(f"there is no account {account_id}")
     return found
-
-
-def _select(log: Log) -> Select:
-    return lambda sql, values: log.db.execute(sql, values).fetchall()
