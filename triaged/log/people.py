@@ -192,8 +192,7 @@ def _shown(categories: str, account_id: str | None, verdict: Verdict, *, sure: b
 def put_accounts(log: Log, accounts: Iterable[Account]) -> None:
     """Insert or replace accounts with all that hangs on them; others stay."""
     for account in accounts:
-        for table in ("alias", "contact", "contract"):
-            log.db.execute(f"DELETE FROM {table} WHERE account_id = ?", (account.account_id,))  # noqa: S608
+        _clear(log, account.account_id)
         columns = ("account_id", "name", "manager", "tier", "timezone", "language", "hours", "country")
         fields = {name: getattr(account, name) for name in columns}
         log.db.table("account").upsert(fields, pk="account_id")
@@ -206,4 +205,21 @@ def put_accounts(log: Log, accounts: Iterable[Account]) -> None:
         for contract in account.contracts:
             ends = contract.ends.isoformat() if contract.ends is not None else None
             log.db.execute("INSERT INTO contract VALUES (?, ?, ?)", (account.account_id, contract.number, ends))
+    _revised(log)
+
+
+def remove_account(log: Log, account_id: str) -> None:
+    """Remove an account with all that hangs on it; its mails keep its id until somebody gives them another."""
+    _clear(log, account_id)
+    log.db.execute("DELETE FROM account WHERE account_id = ?", (account_id,))
+    _revised(log)
+
+
+def _clear(log: Log, account_id: str) -> None:
+    for table in ("alias", "contact", "contract"):
+        log.db.execute(f"DELETE FROM {table} WHERE account_id = ?", (account_id,))  # noqa: S608 - own names
+
+
+def _revised(log: Log) -> None:
+    """The worker reads the accounts anew before the next mail."""
     log.db.execute("UPDATE meta SET value = value + 1 WHERE name = 'accounts_revision'")
