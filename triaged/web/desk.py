@@ -22,6 +22,7 @@ from triaged.log.store import Log
 from triaged.settings import Config
 from triaged.web import words
 from triaged.web.gate import Visitor
+from triaged.web.trials import Trials
 from triaged.wire import caps_of, log_path
 from triaged.worker.service import utc_now
 
@@ -37,6 +38,7 @@ class Desk:
     def __init__(self, config: Config, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.config, self.clock, self.zone = config, clock, config.hours.timezone
         self.log_path = log_path(config)
+        self.trials = Trials(config, clock=clock)
         self._log: Log | None = None
         self._lock = Lock()
         self._pages = Environment(
@@ -65,7 +67,8 @@ class Desk:
                 yield self._log
 
     def close(self) -> None:
-        """Close the log."""
+        """End what is tried, and close the log."""
+        self.trials.close()
         with self._lock:
             if self._log is not None:
                 self._log.close()
