@@ -212,6 +212,14 @@ def audits(reader: Reader, *, limit: int, before_id: int | None = None, who: str
     return [AuditRow(row[0], from_ms(row[1]), *row[2:]) for row in rows]
 
 
+def last_audit(reader: Reader, *, about: str) -> AuditRow | None:
+    """The newest change of one thing, such as a rule file; None when there was none."""
+    rows = reader.select(
+        "SELECT id, at, who, what, message, about, detail FROM audit WHERE about = ? ORDER BY id DESC LIMIT 1", (about,)
+    )
+    return AuditRow(rows[0][0], from_ms(rows[0][1]), *rows[0][2:]) if rows else None
+
+
 def _user(row: tuple[Any, ...]) -> User:
     moments = [from_ms(value) if value is not None else None for value in row[5:8]]
     return User(row[0], row[1], row[2], row[3], from_ms(row[4]), *moments)

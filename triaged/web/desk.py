@@ -26,6 +26,7 @@ from triaged.web import words
 from triaged.web.gate import Visitor
 from triaged.web.keptrules import RuleSets
 from triaged.web.mailsource import Sources
+from triaged.web.trials import Trials
 from triaged.wire import caps_of, log_path
 from triaged.worker.service import utc_now
 
@@ -42,6 +43,7 @@ class Desk:
         self.config, self.clock, self.zone = config, clock, config.hours.timezone
         self.log_path = log_path(config)
         self.sources, self.rule_sets = Sources(config), RuleSets(config)
+        self.trials = Trials(config, clock=clock)
         self._log: Log | None = None
         self._lock = Lock()
         self._pages = Environment(
@@ -70,7 +72,8 @@ class Desk:
                 yield self._log
 
     def close(self) -> None:
-        """Close the log."""
+        """End what is tried, and close the log."""
+        self.trials.close()
         with self._lock:
             if self._log is not None:
                 self._log.close()
