@@ -192,6 +192,21 @@ class Notifier(Protocol):
         ...
 
 
+class Provider(Protocol):
+    """Where people sign in for the desk; it holds nothing, and may be used by several threads."""
+
+    def address(self, *, state: str, nonce: str, verifier: str) -> str:
+        """Where a browser is sent to sign in. All three: random, of this one sign-in. Raises: Transient, Permanent."""
+        ...
+
+    def who(self, code: str, *, nonce: str, verifier: str) -> str:
+        """The name of who came back with this code. Done twice: LoginRefused, for a code is good once.
+
+        Raises: LoginRefused (a sentence: it does not say who, or is not to be believed), Transient, Permanent.
+        """
+        ...
+
+
 # --- a person signs in: the backend yields what is to be done, again and again, then who it was -----------------------
 
 

@@ -32,6 +32,8 @@ from triaged.worker.service import utc_now
 
 HERE = Path(__file__).parent
 STATIC, PAGES = HERE / "static", HERE / "pages"
+BY_ITSELF = "x-by-itself"
+"""A header: the page looks for what is new, and nobody asked for it. That is no visit, and takes nothing said away."""
 TOUCHED = timedelta(minutes=1)
 """A visit is written down no more often than this: a page that is only looked at costs no commit."""
 
@@ -54,7 +56,12 @@ class Desk:
             lstrip_blocks=True,
         )
         self._pages.filters |= words.filters(self.zone, clock)
-        self._pages.globals |= {"firm": config.firm.name, "version": __version__, "static": _addresses(STATIC)}
+        self._pages.globals |= {
+            "firm": config.firm.name,
+            "version": __version__,
+            "static": _addresses(STATIC),
+            "by_proxy": config.desk.user_header != "",
+        }
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
@@ -83,9 +90,14 @@ class Desk:
 
     def page(self, request: Request, visitor: Visitor, page: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A page for somebody who is signed in, with what the last change said, which is said once."""
-        said = self._seen(visitor)
+        said = self._seen(visitor) if BY_ITSELF not in request.headers else None
         html = self._pages.get_template(page).render(
-            **values, visitor=visitor, csrf=visitor.session.csrf, said=said, path=request.url.path
+            **values,
+            visitor=visitor,
+            csrf=visitor.session.csrf,
+            said=said,
+            path=request.url.path,
+            mark=request.state.mark,
         )
         return HTMLResponse(html, status_code=status)
 
