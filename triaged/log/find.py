@@ -25,21 +25,12 @@ SORTS: tuple[Sort, ...] = get_args(Sort)
 OTHER = "other"
 """The category of mails that have none."""
 
-COUNTED = 10_000
-"""So many mails are counted, and sorted by something else than their receipt; of more, the newest."""
 CHOICES = 1_000
 """So many values of a filter are offered."""
-BUDGET_US = 60_000
-"""Microseconds that going through the leading filter may take for a page, and as much again for its count."""
 STEP_US, FACET_US = 0.3, 1.5
 """To go to the next mail of a facet; to look a mail up in one."""
 GATHER_US, HELD_US, WORDS_US = 3.0, 3.0, 40.0
 """To gather a mail found by words, or held; to look a mail up among those held; to look for words in a mail."""
-GATHERED = 20_000
-"""What words find is gathered and sorted up to so many mails; of more, another filter must lead."""
-WEIGHED = 50_000
-"""So far facets are counted, to choose the one that leads; more than one can be gone through beside another."""
-
 _HELD = (  # said twice, or SQLite does not see that the partial index does
     "SELECT message FROM effect INDEXED BY effect_waiting WHERE state IN ('held', 'person') AND state = 'held'"
 )
@@ -67,6 +58,25 @@ class Search:
     until: datetime | None = None
     text: str = ""
     sort: Sort = "newest"
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much work a page may take.
+
+    counted: so many mails are counted, and sorted by something else than their receipt; of more, the newest. gathered:
+    up to so many mails that words find are gathered and sorted; of more, another filter must lead. weighed: so far
+    facets are counted, to choose which leads. budget_us: microseconds that going through the leading filter may take
+    for a page, and as much again for its count.
+    """
+
+    counted: int = 10_000
+    gathered: int = 20_000
+    weighed: int = 50_000
+    budget_us: float = 60_000
+
+
+ENOUGH = Effort()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +113,16 @@ class _Term:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """lead: the filter that is gone through; others: those that each of its mails is looked up in; looks: how many."""
+    """lead: the filter that is gone through; others: those that each of its mails is looked up in; looks: how many.
+
+    span: of receipt, in ms, its end left out; counted: as of `Effort`.
+    """
 
     lead: _Term
     others: tuple[_Term, ...]
     looks: int
     span: tuple[int, int]
+    counted: int
 
     @property
     def is_whole(self) -> bool:
@@ -117,13 +131,19 @@ class _Plan:
 
 
 def find(
-    reader: Reader, search: Search, *, limit: int = 50, after: int | None = None, before: int | None = None
+    reader: Reader,
+    search: Search,
+    *,
+    limit: int = 50,
+    after: int | None = None,
+    before: int | None = None,
+    effort: Effort = ENOUGH,
 ) -> Found:
     """The page of at most `limit` mails after that mail in the order of the search, or before it; else the first.
 
     Raises: ValueError (there is no such mail to go on from).
     """
-    plan = _plan(reader, search)
+    plan = _plan(reader, search, effort)
     unindexed = _unindexed(reader) if search.text != "" else 0
     if plan is None:
         return Found((), None, None, 0, True, None, unindexed)
@@ -211,7 +231,7 @@ def _terms(search: Search) -> Iterator[_Term]:
         yield _Term((words,), here, WORDS_US, "SELECT rowid FROM message_fts WHERE message_fts MATCH ?")
 
 
-def _plan(reader: Reader, search: Search) -> _Plan | None:
+def _plan(reader: Reader, search: Search, effort: Effort) -> _Plan | None:
     """The way that costs least; None when nothing can fit."""
     since = to_ms(search.since) if search.since is not None else -(2**62)
     until = to_ms(search.until) if search.until is not None else 2**62
@@ -220,23 +240,23 @@ def _plan(reader: Reader, search: Search) -> _Plan | None:
         if term.values == (None,):
             return None
         if term.ids != "":
-            sql, values, most = term.ids, term.values, GATHERED + 1
+            sql, values, most = term.ids, term.values, effort.gathered + 1
         else:
             sql = "SELECT 1 FROM facet WHERE kind = ? AND value = ? AND received_at >= ? AND received_at < ?"
-            values, most = (*term.values, since, until), WEIGHED
+            values, most = (*term.values, since, until), effort.weighed + 1
         count = reader.select(f"SELECT count(*) FROM ({sql} LIMIT ?)", (*values, most))[0][0]  # noqa: S608 - ours
         if count == 0:
             return None
         terms.append(replace(term, count=count))
     cheapest = None
     for lead in terms:
-        if lead.ids != "" and lead.count > GATHERED:
+        if lead.ids != "" and lead.count > effort.gathered:
             continue
         others = tuple(term for term in terms if term is not lead)
         each_us = (STEP_US if lead.ids == "" else GATHER_US) + sum(term.probe_us for term in others)
         if cheapest is None or lead.count * each_us < cheapest[0]:
-            allowed = int(BUDGET_US / each_us) if lead.ids == "" else GATHERED
-            cheapest = lead.count * each_us, _Plan(lead, others, allowed, (since, until))
+            allowed = min(int(effort.budget_us / each_us), effort.weighed) if lead.ids == "" else effort.gathered
+            cheapest = lead.count * each_us, _Plan(lead, others, allowed, (since, until), effort.counted)
     assert cheapest is not None  # a facet can always lead
     return cheapest[1]
 
@@ -245,7 +265,7 @@ def _plan(reader: Reader, search: Search) -> _Plan | None:
 
 
 def _fitting(plan: _Plan, *, down: bool, start: tuple[int, int] | None, end: tuple[int, int] | None) -> tuple[str, list[Any]]:
-    """SELECT of moment and number of what fits, newest first (down) or oldest first; start, end: both left out."""
+    """SELECT of moment and number of what fits, newest first (down) or oldest first, after start to end."""
     if plan.lead.ids == "":
         at, number, source = "lead.received_at", "lead.message", "facet AS lead WHERE lead.kind = ? AND lead.value = ?"
     else:
@@ -253,7 +273,7 @@ def _fitting(plan: _Plan, *, down: bool, start: tuple[int, int] | None, end: tup
         source = f"message AS lead INDEXED BY message_order WHERE lead.id IN ({plan.lead.ids})"
     values = [*plan.lead.values, *plan.span]
     sql = f"SELECT {at}, {number} FROM {source} AND {at} >= ? AND {at} < ?"  # noqa: S608 - all words of ours
-    for key, sign in ((start, "<" if down else ">"), (end, ">" if down else "<")):
+    for key, sign in ((start, "<" if down else ">"), (end, ">=" if down else "<=")):
         if key is not None:
             sql += f" AND ({at}, {number}) {sign} (?, ?)"
             values += key
@@ -286,11 +306,11 @@ def _bound(reader: Reader, plan: _Plan, start: tuple[int, int] | None, *, down: 
 def _count(reader: Reader, search: Search, plan: _Plan) -> tuple[int, bool]:
     """How many fit, and whether that is all; counted from the newest on."""
     if search == Search(text=search.text, sort=search.sort) and len(plan.others) > 0 and plan.lead.ids == "":
-        return COUNTED, False  # words alone, which would lead if there were fewer
+        return plan.counted, False  # words alone, which would lead if there were fewer
     bound = _bound(reader, plan, None, down=True)
     sql, values = _fitting(plan, down=True, start=None, end=bound)
-    count = reader.select(f"SELECT count(*) FROM ({sql})", (*values, COUNTED + 1))[0][0]  # noqa: S608 - words of ours
-    return min(count, COUNTED), bound is None and count <= COUNTED
+    count = reader.select(f"SELECT count(*) FROM ({sql})", (*values, plan.counted + 1))[0][0]  # noqa: S608 - words of ours
+    return min(count, plan.counted), bound is None and count <= plan.counted
 
 
 _KEYS = {
@@ -302,9 +322,9 @@ _KEYS = {
 
 
 def _sorted(reader: Reader, plan: _Plan, limit: int, start: int | None, *, sort: str, back: bool) -> list[int]:
-    """Numbers of what fits from there on, of the newest `COUNTED`."""
+    """Numbers of what fits from there on, of the newest that are counted."""
     fitting, values = _fitting(plan, down=True, start=None, end=_bound(reader, plan, None, down=True))
-    values.append(COUNTED)
+    values.append(plan.counted)
     key, down = _KEYS[sort]
     down = down != back
     place = ""

@@ -47,8 +47,8 @@ class Effect(Shape):
     state: str
 
 
-class Mail(Shape):
-    """A mail's line in the log. Times are UTC; risk: of losing the client, 0 to 1; copies: how often it was seen."""
+class Line(Shape):
+    """What the log says of a mail. Times are UTC; risk: of losing the client, 0 to 1; copies: how often it was seen."""
 
     id: int
     reference: str = Field(description="What clients and coordinators call it, T-7K3M9QX; empty if none.")
@@ -67,6 +67,11 @@ class Mail(Shape):
     done: datetime | None
     risk: float | None
     copies: int
+
+
+class Mail(Line):
+    """A mail's line in the log."""
+
     effects: list[Effect]
 
 
@@ -98,13 +103,13 @@ class Event(Shape):
     detail: str
 
 
-class MailStory(Mail):
+class MailStory(Line):
     """A mail with its text, what was done for it and its story; text: null when it could not be read or is removed."""
 
     text: str | None
     new_text: str | None
     defects: list[str]
-    effects: list[EffectStory]  # type: ignore[assignment]  # each has what an Effect has, and more
+    effects: list[EffectStory]
     events: list[Event]
 
 

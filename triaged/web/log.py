@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, HTTPException, Query, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from triaged.log import users
-from triaged.log.find import COUNTED, OTHER, account_names, choices, every, find
+from triaged.log.find import ENOUGH, OTHER, account_names, choices, every, find
 from triaged.log.read import Reader
 from triaged.log.rows import LogRow
 from triaged.log.saved import drop_view, save_view, saved_views
@@ -62,7 +62,7 @@ def log_page(
         views=views,
         is_first=after is None and before is None,
         most=MOST,
-        counted=COUNTED,
+        counted=ENOUGH.counted,
         now=desk.clock(),
     )
 
