@@ -222,6 +222,12 @@ class Reader:
         rows = self.select(f"{_ROWS} WHERE id = ?", (message,))
         return _log_row(rows[0]) if rows else None
 
+    def rows_of(self, messages: Sequence[int]) -> list[LogRow]:
+        """Lines of these mails, in this order; one that is gone is left out."""
+        rows = self.select(f"{_ROWS} WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(messages)),))
+        found = {row[0]: _log_row(row) for row in rows}
+        return [found[message] for message in messages if message in found]
+
     def find(self, text: str) -> int | None:
         """The row of a mail by its number or its reference (`T-7K3M9QX`, any case)."""
         if text.isdecimal():
