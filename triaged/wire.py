@@ -57,7 +57,7 @@ from triaged.signon import graph_service, secret_ends, sign_in_problems, tokens_
 from triaged.worker.booking import CalendarLane, Diary
 from triaged.worker.learner import learner_of
 from triaged.worker.listed import ListFile
-from triaged.worker.lookout import Lookout, canary_of, timers, watchfulness_of
+from triaged.worker.lookout import Lookout, canary_of, ours_of, timers, watchfulness_of
 from triaged.worker.perform import FilingLane, LaneService, MailLane
 from triaged.worker.progress import Progress
 from triaged.worker.service import Parts, utc_now
@@ -327,6 +327,8 @@ def lookout_of(config: Config) -> Lookout:
         canary=canary_of(config, secret=secret_of(config)) if config.canary.every_min > 0 else None,
         mailer=partial(mailer_of, config, keep_sent=False),
         calendars=partial(_calendars, config),
+        mailboxes=lambda: [mailbox_of(config, each.name) for each in config.mailbox],
+        ours=ours_of(config),
         stall_s=config.service.stall_s,
         keep_days=config.keep.days,
         learner=learner_of(config),

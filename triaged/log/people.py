@@ -167,11 +167,17 @@ def _add_correction(
 
 
 def set_done(log: Log, message: int, *, done: bool, who: str, now: datetime) -> bool:
-    """A person says that nothing more is owed for a mail, or that something is after all; False when that was so."""
-    changed = log.db.execute(
-        "UPDATE message SET done_at = ? WHERE id = ? AND (done_at IS NULL) = ?",
-        (to_ms(now) if done else None, message, done),
-    ).rowcount
+    """A person says that nothing more is owed for a mail, or that something is after all; False when that was so.
+
+    What is open again is so whatever answers were found up to now.
+    """
+    sql = (
+        "UPDATE message SET done_at = :now WHERE id = :message AND done_at IS NULL"
+        if done
+        else "UPDATE message SET done_at = NULL, answered_at = NULL WHERE id = :message "
+        "AND (done_at IS NOT NULL OR answered_at IS NOT NULL)"
+    )
+    changed = log.db.execute(sql, {"now": to_ms(now), "message": message}).rowcount
     if changed > 0:
         log.event("done" if done else "reopened", f"by {who}", message=message, now=now)
     return bool(changed > 0)
