@@ -120,12 +120,14 @@ class MemoryMailbox:
             raise none_or_several(self.name, len(found), message_id, source)
         return found[0]
 
-    def survey(self, since: datetime) -> Iterator[Surveyed]:
+    def survey(self, since: datetime, *, sent_only: bool = False) -> Iterator[Surveyed]:
         self._fault()
         watched = {f"{self.validity}/{number}": found for number, found in self._messages.items()}
         filed = {name: {f"1/{n}": each for n, each in enumerate(mails, 1)} for name, mails in self.folders.items()}
         for name, mails in {self.folder: watched, **filed}.items():
-            for key, (date, octets) in mails.items() if not is_draft_name(name) else ():
+            if is_draft_name(name) or (sent_only and not is_sent_name(name)):
+                continue
+            for key, (date, octets) in mails.items():
                 if date >= since:
                     yield surveyed(octets, folder=name, key=key, date=date, is_sent_folder=is_sent_name(name))
 

@@ -82,21 +82,21 @@ class MaildirMailbox:
         """End a `wait`, or the next one if none is under way."""
         self._woken.set()
 
-    def survey(self, since: datetime) -> Iterator[Surveyed]:
+    def survey(self, since: datetime, *, sent_only: bool = False) -> Iterator[Surveyed]:
         """The heads of this folder and of every Maildir++ folder beside it, by modification time."""
         with _translated(self._path):
             root = _root(self._path)
             folders = [root, *sorted(path for path in root.glob(".?*") if (path / "cur").is_dir())]
             for path in folders:
                 name = self.folder if path == self._path else _folder_name(path) if path != root else "INBOX"
-                if is_draft_name(name):
+                sent = is_sent_name(name)
+                if is_draft_name(name) or (sent_only and not sent):
                     continue
                 for key, file in _paths(path).items():
                     with suppress(FileNotFoundError, PermissionError), file.open("rb") as opened:
                         date = datetime.fromtimestamp(os.fstat(opened.fileno()).st_mtime, UTC)
                         if date >= since:
                             head = opened.read(HEAD_BYTES)
-                            sent = is_sent_name(name)
                             yield surveyed(head, folder=name, key=key, date=date, is_sent_folder=sent)
 
     def mark(self, key: str, categories: Sequence[str]) -> None:

@@ -165,9 +165,9 @@ class EwsMailbox:
             self._woken = True
             self._news.notify_all()
 
-    def survey(self, since: datetime) -> Iterator[Surveyed]:
-        """The heads of all folders with mail, by FindItem and GetItem, folder by folder."""
-        yield from survey(self._connected(), since, watched=self.folder)
+    def survey(self, since: datetime, *, sent_only: bool = False) -> Iterator[Surveyed]:
+        """The heads of the folders with mail, by FindItem and GetItem, folder by folder."""
+        yield from survey(self._connected(), since, watched=self.folder, sent_only=sent_only)
 
     def mark(self, key: str, categories: Sequence[str]) -> None:
         """Add Outlook categories. What somebody else changes at the same moment is read anew and kept."""

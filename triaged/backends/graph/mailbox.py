@@ -139,10 +139,10 @@ class GraphMailbox:
         """End a `wait`, or the next one if none is under way."""
         self._woken.set()
 
-    def survey(self, since: datetime) -> Iterator[Surveyed]:
-        """The headers of all folders. A folder that may not be read is left out."""
+    def survey(self, since: datetime, *, sent_only: bool = False) -> Iterator[Surveyed]:
+        """The headers of the folders. A folder that may not be read is left out."""
         self._opened()
-        return survey(self._line, since, watched_id=self._folder_id, watched=self.folder)
+        return survey(self._line, since, watched_id=self._folder_id, watched=self.folder, sent_only=sent_only)
 
     def mark(self, key: str, categories: Sequence[str]) -> None:
         """Add Outlook categories; those that are there stay. Transient when somebody changes the message meanwhile."""

@@ -119,12 +119,12 @@ class ImapMailbox:
             with suppress(OSError):
                 pair[1].send(b"\0")
 
-    def survey(self, since: datetime) -> Iterator[Surveyed]:
-        """The heads of all folders, by EXAMINE and BODY.PEEK, in batches; the connection is closed at the end."""
+    def survey(self, since: datetime, *, sent_only: bool = False) -> Iterator[Surveyed]:
+        """The heads of the folders, by EXAMINE and BODY.PEEK, in batches; the connection is closed at the end."""
         client = self._selected(writable=False)
         try:
-            with self._talking("look into all folders"):
-                yield from survey(client, since, watched=self.folder)
+            with self._talking("look into folders"):
+                yield from survey(client, since, watched=self.folder, sent_only=sent_only)
         finally:
             self.close()  # another folder is open on it
 
