@@ -99,7 +99,7 @@ class Watch:
         self.found.append(f"console: {message.text}")
 
     def _asked(self, url: str) -> None:
-        if not url.startswith((self._desk + "/mail/", self._desk + "/static/", "data:image/")):
+        if not url.startswith((*(self._desk + each for each in ("/mail/", "/static/", "/live")), "data:image/")):
             self.found.append(f"request: {url}")
 
 
