@@ -1,4 +1,4 @@
-"""Numbers in, a picture of stacked bars as SVG out; the sheet gives it its colours, and it says what it shows (pure)."""
+"""Numbers in, a picture of stacked bars as SVG out; the sheet gives it its colours, and it says what it shows."""
 
 from __future__ import annotations
 
