@@ -18,18 +18,26 @@ from triaged.log.schema import newest
 from triaged.model import Account, Locator, Message, Trend
 from triaged.playbook import Background
 
+LABELLED = (
+    "labelled = 1 AND NOT EXISTS (SELECT 1 FROM correction AS later WHERE later.message = correction.message "
+    "AND later.labelled = 2 AND later.id > correction.id)"
+)
+"""Of corrections: a person said of which categories the mail is, and did not take it back."""
 TO_REVIEW = (
-    "drawn = 1 AND cleared_at IS NULL AND NOT EXISTS "
-    "(SELECT 1 FROM correction WHERE correction.message = message.id AND labelled = 1)"
+    "drawn = 1 AND cleared_at IS NULL AND NOT EXISTS "  # noqa: S608 - words of ours
+    f"(SELECT 1 FROM correction WHERE correction.message = message.id AND {LABELLED})"
 )
 """Of mails: drawn for review, whole still, and nobody has said whether its categories are right."""
+
+OWED = "due_at IS NOT NULL AND done_at IS NULL AND answered_at IS NULL"
+"""Of mails: a person owes an answer, nobody gave one, and nobody said that none is needed."""
 
 _ROWS = """
 SELECT id, reference, state, mailbox, received_at, sender, subject, automatic, categories, sure, account_id,
     priority, due_at,
     (SELECT count(*) FROM locator WHERE locator.message = message.id),
     (SELECT json_group_array(json_array(kind, effect.state)) FROM effect WHERE effect.message = message.id),
-    risk, assigned, done_at
+    risk, assigned, done_at, answered_at
 FROM message
 """
 
@@ -120,13 +128,13 @@ class Reader:
         return found
 
     def open_items(self, account_id: str, *, before: datetime) -> int:
-        """Mails of an account, of the 120 days before a moment, that wait for an answer: one is due and nobody has said
-        that it is done."""
+        """Mails of an account, of the 120 days before a moment, that wait for an answer: one is due, nobody gave it and
+        nobody has said that it is done."""
         span = (to_ms(before - RECENT - EARLIER), to_ms(before))
         return int(
             self.select(
-                "SELECT count(*) FROM message WHERE account_id = ? AND received_at >= ? AND received_at < ? "
-                "AND due_at IS NOT NULL AND done_at IS NULL AND automatic = 'person'",
+                "SELECT count(*) FROM message WHERE account_id = ? AND received_at >= ? AND received_at < ? "  # noqa: S608
+                f"AND {OWED} AND automatic = 'person'",
                 (account_id, *span),
             )[0][0]
         )
@@ -176,8 +184,8 @@ class Reader:
     ) -> list[LogRow]:
         """The newest `limit` mails that fit, newest first. search: as FTS5's MATCH. canaries: our own test mails too.
 
-        review: only those drawn for review that nobody has looked at. open_only: those for which an answer is due and
-        nobody said that it is done. assigned: to this person. Raises: ValueError (bad search).
+        review: only those drawn for review that nobody has looked at. open_only: those that we owe an answer (`OWED`).
+        assigned: to this person. Raises: ValueError (bad search).
         """
         where = ["id > ?"]
         if not canaries:
@@ -196,7 +204,7 @@ class Reader:
         if review:
             where.append(TO_REVIEW)
         if open_only:
-            where.append("due_at IS NOT NULL AND done_at IS NULL")
+            where.append(OWED)
         if assigned is not None:
             where.append("assigned = ?")
             values.append(assigned)
@@ -217,10 +225,16 @@ class Reader:
         rows = self.select(f"{_ROWS} WHERE id = ?", (message,))
         return _log_row(rows[0]) if rows else None
 
+    def rows_of(self, messages: Sequence[int]) -> list[LogRow]:
+        """Lines of these mails, in this order; one that is gone is left out."""
+        rows = self.select(f"{_ROWS} WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(messages)),))
+        found = {row[0]: _log_row(row) for row in rows}
+        return [found[message] for message in messages if message in found]
+
     def find(self, text: str) -> int | None:
         """The row of a mail by its number or its reference (`T-7K3M9QX`, any case)."""
         if text.isdecimal():
-            rows = self.select("SELECT id FROM message WHERE id = ?", (int(text),))
+            rows = self.select("SELECT id FROM message WHERE id = ?", (min(int(text[:20]), 2**63 - 1),))
         else:
             rows = self.select("SELECT id FROM message WHERE reference = ?", (text.upper(),))
         return int(rows[0][0]) if rows else None
@@ -350,4 +364,5 @@ def _log_row(row: tuple[Any, ...]) -> LogRow:
         risk=row[15],
         assigned=row[16],
         done=from_ms(row[17]) if row[17] is not None else None,
+        answered=from_ms(row[18]) if row[18] is not None else None,
     )

@@ -350,6 +350,8 @@ class Log:
         ).fetchone()
         for planned in effects:
             start = self.limits.start(planned, message=message, mailbox=mailbox, received=from_ms(received_at), now=now)
+            if start.why == "" and start.state == planned.state:
+                start = dataclasses.replace(start, why=planned.because)
             row = self._insert_effect(message, planned, start, now)
             if row is None:
                 continue
