@@ -16,14 +16,15 @@ from playwright.sync_api import Page, expect
 from tests.web.site import Browser, browsing, serving, sign_in
 from triaged.accounts.difference import digest
 from triaged.log import users
-from triaged.log.accounts import account_of, figures
+from triaged.log.accountrows import account_of
+from triaged.log.accounts import figures
 from triaged.log.encode import to_ms
 from triaged.log.people import put_accounts
 from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.model import Account, Contact, Contract
 from triaged.settings import Config
-from triaged.web.accounts import plot
+from triaged.web.accounts import by_month
 from triaged.wire import log_path
 
 HELLWEG = "C-102"
@@ -195,13 +196,14 @@ def test_an_account_shows_contracts_with_days_and_its_mails(carl: Browser, site:
 
 def test_the_picture_and_its_table_count_the_same_mails() -> None:
     starts = [datetime(2026, month, 1, tzinfo=UTC) for month in (8, 9, 10, 11)]
-    drawn = plot(starts, [{"request": 3, "complaint": 1}, {}, {"other": 1, "billing": 3}])
-    assert [name for name, _ in drawn["categories"]] == ["request", "complaint", "billing", "other"]
-    assert [each["count"] for each in drawn["columns"]] == [4, 0, 4]
-    heights = [sum(float(box["height"]) for box in each["boxes"]) for each in drawn["columns"]]
-    assert heights[0] == pytest.approx(heights[2], abs=0.2)
-    assert heights[1] == 0
-    assert drawn["total"] == 8
+    shown = by_month(starts, [{"request": 3, "complaint": 1}, {}, {"other": 1, "billing": 3}])
+    assert [name for _, name in shown.series] == ["complaint", "request", "billing", "other"]
+    assert shown.rows == (
+        ("August 2026", (1, 3, 0, 0)),
+        ("September 2026", (0, 0, 0, 0)),
+        ("October 2026", (0, 0, 3, 1)),
+    )
+    assert shown.told == "8 mails in 3 months."
 
 
 def test_months_are_those_of_the_desks_clock(carl: Browser, site: Config) -> None:
@@ -212,7 +214,7 @@ def test_months_are_those_of_the_desks_clock(carl: Browser, site: Config) -> Non
         moment = first - timedelta(hours=1, seconds=1)  # in Berlin the last second of a winter month, or an hour before
         log.db.execute("UPDATE message SET received_at = ? WHERE account_id = 'C-102'", (to_ms(moment),))
     page = carl.get("/accounts/C-102").text
-    table = page.split("The figures as a table")[1]
+    table = page.split("As a table")[1]
     assert f"{moment:%B %Y}</th>" in table
     row = table.split(f"{moment:%B %Y}</th>")[1].split("</tr>")[0]
     assert re.findall(r">(\d+)<", row)[-1] == str(
@@ -413,5 +415,5 @@ def test_pages_of_accounts_and_calls_are_for_everybody(site: Config, page: Page)
         page.keyboard.press("e")
         page.get_by_label("Tier").fill("gold")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("status")).to_contain_text("Saved")
+        expect(page.locator("p.said")).to_contain_text("Saved")
     assert stored(site).tier == "gold"

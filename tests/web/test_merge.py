@@ -23,7 +23,7 @@ from triaged.accounts.together import merged, parted, put_back
 from triaged.errors import Gone, Permanent
 from triaged.loading import build_playbook
 from triaged.log import forget
-from triaged.log.accounts import account_now
+from triaged.log.accountrows import account_now
 from triaged.log.encode import to_ms
 from triaged.log.merges import merge, merges, split, undo
 from triaged.log.people import correct, put_accounts

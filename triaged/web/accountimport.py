@@ -13,7 +13,7 @@ from triaged.accounts.difference import FIELDS, Changes, Shared, changes, digest
 from triaged.accounts.read_csv import COLUMNS, parse_accounts
 from triaged.errors import ConfigError, Problem
 from triaged.log import users
-from triaged.log.accounts import accounts, selecting
+from triaged.log.accountrows import accounts, selecting
 from triaged.log.merges import Merge, standing_merge
 from triaged.log.people import put_accounts
 from triaged.log.read import Reader
