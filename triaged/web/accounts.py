@@ -24,6 +24,7 @@ from triaged.rebook import names
 from triaged.risk import change, trend_words
 from triaged.settings import Config
 from triaged.web import accountform, accountimport, merges
+from triaged.web.calls import STATES
 from triaged.web.desk import desk_of
 from triaged.web.gate import Viewer, Visitor
 from triaged.web.plot import Picture, colour, picture
@@ -228,6 +229,7 @@ def account_page(request: Request, visitor: Viewer, account_id: str) -> HTMLResp
         "account.html",
         account=account,
         address=f"/accounts/{quote(account_id)}",
+        states=STATES,
         manager=names(desk.config).get(account.manager, account.manager),
         names=names(desk.config),
         figures=figures,
