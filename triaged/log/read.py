@@ -11,7 +11,7 @@ from typing import Any
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
 
 from triaged.decision import Decision
-from triaged.log import accounts
+from triaged.log.accountrows import accounts
 from triaged.log.encode import BACKGROUND, DECISION, MESSAGE, from_ms, to_ms
 from triaged.log.rows import BouncedRow, BreakerRow, Counts, EffectRow, EventRow, HealthRow, HeldRow, LogRow
 from triaged.log.schema import newest
@@ -164,7 +164,7 @@ class Reader:
 
     def accounts(self) -> tuple[Account, ...]:
         """Every account, by id."""
-        return accounts.accounts(self.select)
+        return accounts(self.select)
 
     # --- for people ---
 
