@@ -191,22 +191,17 @@ def audit(
     )
 
 
-def audits(reader: Reader, *, limit: int, before_id: int | None = None, who: str = "") -> list[AuditRow]:
-    """The newest changes, newest first; before_id: only those older than this one; who: only theirs."""
+def audits(
+    reader: Reader, *, limit: int, before_id: int | None = None, who: str = "", what: str = "", about: str = ""
+) -> list[AuditRow]:
+    """The newest changes, newest first; before_id: only those older than this one; who, what, about: only such."""
     rows = reader.select(
-        "SELECT id, at, who, what, message, about, detail FROM audit "
-        "WHERE (:before IS NULL OR id < :before) AND (:who = '' OR who = :who) ORDER BY id DESC LIMIT :limit",
-        {"before": before_id, "who": who, "limit": limit},
+        "SELECT id, at, who, what, message, about, detail FROM audit WHERE (:before IS NULL OR id < :before) "
+        "AND (:who = '' OR who = :who) AND (:what = '' OR what = :what) AND (:about = '' OR about = :about) "
+        "ORDER BY id DESC LIMIT :limit",
+        {"before": before_id, "who": who, "what": what, "about": about, "limit": limit},
     )
     return [AuditRow(row[0], from_ms(row[1]), *row[2:]) for row in rows]
-
-
-def last_audit(reader: Reader, *, about: str) -> AuditRow | None:
-    """The newest change of one thing, such as a rule file; None when there was none."""
-    rows = reader.select(
-        "SELECT id, at, who, what, message, about, detail FROM audit WHERE about = ? ORDER BY id DESC LIMIT 1", (about,)
-    )
-    return AuditRow(rows[0][0], from_ms(rows[0][1]), *rows[0][2:]) if rows else None
 
 
 def _user(row: tuple[Any, ...]) -> User:

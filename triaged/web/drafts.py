@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from triaged.errors import ConfigError, Permanent, Problem
@@ -117,7 +118,7 @@ def with_draft(there: Written, draft: Draft) -> Written:
 def address_of(name: str) -> str:
     """The page where a file of a set is edited."""
     folder, _, rest = name.partition("/")
-    return f"/{folder}/edit/{rest}"
+    return f"/{folder}/edit/{quote(rest)}"
 
 
 def may_write(config: Config, name: str) -> bool:
@@ -319,7 +320,7 @@ def who_saved(desk: Desk, name: str) -> str:
     rules, templates = folders_of(desk.config)
     path = rules / name[len(RULES) :] if name.startswith(RULES) else templates / name[len(TEMPLATES) :]
     with desk.reading() as reader:
-        last = users.last_audit(reader, about=name)
+        last = next(iter(users.audits(reader, limit=1, about=name)), None)
     try:
         status = path.stat()
     except OSError:

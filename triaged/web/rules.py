@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
-from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from triaged.errors import ConfigError, Gone, Problem
@@ -55,20 +55,29 @@ NEW_LIST = '# One word or phrase a line; a rule names the list with "@{name}"\n'
 
 
 @dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule. address: of the line on which it begins; fired: in how many mails, by `SPANS`."""
+
+    rule: Rule
+    address: str
+    fired: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class FileRow:
-    """A file of the set. rules: how many stand in it, None in one that is no rule file; lines: entries of a list."""
+    """A file of the set. rules: those in a rule file; lines: how many entries a list has."""
 
     name: str
     address: str
     kind: str
-    rules: int | None
-    lines: int | None
+    rules: tuple[RuleRow, ...] = ()
+    lines: int = 0
 
 
 @router.get("/rules")
-def rules_page(request: Request, visitor: Viewer) -> HTMLResponse:
-    """What decides, what lies on disk, every file and every rule."""
-    desk = desk_of(request)
+def rules_page(request: Request, visitor: Viewer, find: Annotated[str, Query(max_length=200)] = "") -> HTMLResponse:
+    """What decides, what lies on disk, every file and every rule. find: only rules in which this stands."""
+    desk, find = desk_of(request), find.strip()
     there, now = written_of(desk.config), desk.clock()
     with desk.reading() as reader:
         use, why_not = last_use(reader), refused(reader)
@@ -92,8 +101,10 @@ def rules_page(request: Request, visitor: Viewer) -> HTMLResponse:
         is_in_use=in_use is not None and in_use.id == there.id,
         changed=[each.words for each in file_changes(in_use, there)] if in_use is not None else [],
         told=drafts.told(found, there, ""),
-        files=list(_rows(there, rules)),
-        rules=[(rule, *_at(rule), fired.get(rule.name, [0] * len(SPANS))) for rule in rules],
+        files=_rows(there, rules, fired),
+        readable=len(rules) > 0,
+        find=find,
+        found={rule.name for rule in rules if find.casefold() in _text(rule, rules, there).casefold()},
         spans=SPANS,
         may_not="" if drafts.may_write(desk.config, RULES) else drafts.may_not_words(desk.config, RULES),
         folder=folders_of(desk.config)[0],
@@ -110,25 +121,42 @@ def _problems(why_not: str) -> tuple[Problem, ...]:
     )
 
 
-def _rows(there: Written, rules: tuple[Rule, ...]) -> list[FileRow]:
-    of_file = [rule.source.rpartition(":")[0] for rule in rules]
+def _rows(there: Written, rules: tuple[Rule, ...], fired: Mapping[str, list[int]]) -> list[FileRow]:
+    """Rule files, then lists, then example mails."""
     rows = []
     for name, octets in there.rules.items():
         lower, address = name.lower(), address_of(RULES + name)
-        if lower.endswith(".toml"):
-            rows.append(FileRow(name, address, "rules", of_file.count(name), None))
-        elif lower.endswith(".eml"):
-            rows.append(FileRow(name, address, "example mail", None, None))
+        if lower.endswith(".eml"):
+            rows.append(FileRow(name, address, "example mail"))
+        elif lower.endswith(".toml"):
+            mine = [(rule, _line(rule)) for rule in rules if rule.source.rpartition(":")[0] == name]
+            found = [
+                RuleRow(rule, f"{address}?line={line}", fired.get(rule.name, [0] * len(SPANS))) for rule, line in mine
+            ]
+            rows.append(FileRow(name, address, "rules", rules=tuple(found)))
         else:
-            lines = [line.partition(b"#")[0].strip() for line in octets.splitlines()]
-            rows.append(FileRow(name, address, "list", None, sum(line != b"" for line in lines)))
+            entries = [line.partition(b"#")[0].strip() for line in octets.splitlines()]
+            rows.append(FileRow(name, address, "list", lines=sum(entry != b"" for entry in entries)))
     return sorted(rows, key=lambda row: (("rules", "list", "example mail").index(row.kind), row.name))
 
 
-def _at(rule: Rule) -> tuple[str, str]:
-    """Where a rule stands, and the address of that line."""
-    file, _, line = rule.source.rpartition(":")
-    return rule.source, f"{address_of(RULES + file)}?line={line}"
+def _line(rule: Rule) -> int:
+    """Where it begins in its file."""
+    return int(rule.source.rpartition(":")[2])
+
+
+def _text(rule: Rule, rules: tuple[Rule, ...], there: Written) -> str:
+    """All that stands in a rule, examples and notes too."""
+    name = rule.source.rpartition(":")[0]
+    lines = drafts.shown(there, RULES + name).split("\n")
+    return "\n".join(lines[_line(rule) - 1 : (_following(rule, rules) or len(lines) + 1) - 1])
+
+
+def _following(rule: Rule, rules: tuple[Rule, ...]) -> int | None:
+    """The line on which the next rule of the same file begins; None for the last one."""
+    name = rule.source.rpartition(":")[0]
+    lines = [_line(each) for each in rules if each.source.rpartition(":")[0] == name]
+    return min((line for line in lines if line > _line(rule)), default=None)
 
 
 # --- one file ---------------------------------------------------------------------------------------------------
@@ -139,7 +167,7 @@ def new(request: Request, visitor: Coordinator, name: str = "") -> Response:
     """Ask how a new file is to be called, then open it."""
     name = name.strip()
     if FILE.fullmatch(name) is not None or LIST.fullmatch(name) is not None:
-        return RedirectResponse(address_of(RULES + quote(name)), status_code=303)
+        return RedirectResponse(address_of(RULES + name), status_code=303)
     problem = "" if name == "" else f"No rule file can be called “{name}”."
     return desk_of(request).page(
         request, visitor, "rules_new.html", name=name, problem=problem, status=422 if problem else 200
@@ -274,12 +302,10 @@ def put_example(
     chosen = next((each for each in rules if each.name == rule), None)
     if chosen is None:
         raise Gone(f"there is no rule “{rule}”")
-    file, _, line = chosen.source.rpartition(":")
-    name = RULES + file
+    name = RULES + chosen.source.rpartition(":")[0]
     was = drafts.opened(there, name)
-    after = [int(each.source.rpartition(":")[2]) for each in rules if each.source.startswith(f"{file}:")]
-    at = _end_of_rule(was.split("\n"), int(line), min((each for each in after if each > int(line)), default=None))
     lines = was.split("\n")
+    at = _end_of_rule(lines, _line(chosen), _following(chosen, rules))
     lines[at:at] = ["", *drafts.typed(text).rstrip("\n").split("\n")]
     draft = Draft(name, "\n".join(lines), was)
     return files.show(desk, request, visitor, name, draft=draft, line=at + 2, **_beside(desk, there))

@@ -28,3 +28,11 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && isWriting(event.target)) event.target.blur();
 });
+
+// A link to a part that is folded up opens it.
+function unfold() {
+  const part = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (part instanceof HTMLDetailsElement) part.open = true;
+}
+addEventListener("hashchange", unfold);
+unfold();
