@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from triaged.errors import ConfigError, Gone, Problem
 from triaged.examples import example_text
-from triaged.loading import folders_of, rules_alone, written_of
+from triaged.loading import folders_of, rules_alone, rules_and_templates, written_of
 from triaged.log.past import times_fired
 from triaged.log.rulesets import last_use, rule_set
 from triaged.rules.difference import file_changes
@@ -83,22 +83,16 @@ def rules_page(request: Request, visitor: Viewer, find: Annotated[str, Query(max
         use, why_not = last_use(reader), refused(reader)
         in_use = rule_set(reader, use.rules_id) if use is not None else None
         fired = times_fired(reader, since=[now - timedelta(days=days) for days in SPANS])
-    found = drafts.look(desk.config, there, RULES, now=now)
-    if in_use is not None and in_use.id == there.id:
-        found = Found(())
-    elif len(found.problems) == 0:
-        found = Found(_problems(why_not))
-    try:
-        rules = rules_alone(desk.config, there).rules
-    except ConfigError:
-        rules = ()
+    rules, problems = _read(desk, there)
+    is_in_use = in_use is not None and in_use.id == there.id
+    found = Found() if is_in_use else Found(problems or _problems(why_not))
     return desk.page(
         request,
         visitor,
         "rules.html",
         use=use,
         running=is_running(desk.log_path),
-        is_in_use=in_use is not None and in_use.id == there.id,
+        is_in_use=is_in_use,
         changed=[each.words for each in file_changes(in_use, there)] if in_use is not None else [],
         told=drafts.told(found, there, ""),
         files=_rows(there, rules, fired),
@@ -109,6 +103,18 @@ def rules_page(request: Request, visitor: Viewer, find: Annotated[str, Query(max
         may_not="" if drafts.may_write(desk.config, RULES) else drafts.may_not_words(desk.config, RULES),
         folder=folders_of(desk.config)[0],
     )
+
+
+def _read(desk: Desk, there: Written) -> tuple[tuple[Rule, ...], tuple[Problem, ...]]:
+    """The rules, none when they cannot be read, and what is wrong with them or with the templates."""
+    try:
+        return rules_and_templates(desk.config, there)[0].rules, ()
+    except ConfigError as error:
+        problems = error.problems
+    try:
+        return rules_alone(desk.config, there).rules, problems
+    except ConfigError:
+        return (), problems
 
 
 def _problems(why_not: str) -> tuple[Problem, ...]:
