@@ -57,11 +57,11 @@ from triaged.signon import graph_service, secret_ends, sign_in_problems, tokens_
 from triaged.worker.booking import CalendarLane, Diary
 from triaged.worker.learner import learner_of
 from triaged.worker.listed import ListFile
-from triaged.worker.lookout import Lookout, canary_of, timers, watchfulness_of
+from triaged.worker.lookout import Lookout, canary_of, ours_of, timers, watchfulness_of
 from triaged.worker.perform import FilingLane, LaneService, MailLane
 from triaged.worker.progress import Progress
 from triaged.worker.service import Parts, utc_now
-from triaged.worker.triage import Limits
+from triaged.worker.triage import Limits, TriageProcess
 from triaged.worker.vitals import Page
 from triaged.worker.watch import Watched
 
@@ -117,6 +117,18 @@ def mailbox_of(config: Config, name: str) -> Mailbox:
             )
         case MaildirTable():
             return MaildirMailbox(table.name, config.path(table.path), max_message_bytes=limit)
+
+
+def triage_process(config: Config) -> TriageProcess:
+    """A process that reads mail and decides about it, not started yet, for one who asks beside the worker."""
+    return TriageProcess(
+        build=partial(build_playbook, config),
+        list_path=list_path(config),
+        log_path=log_path(config),
+        limits=Limits(config.triage.timeout_s, config.triage.memory_mb),
+        beat=lambda: None,
+        on_loaded=lambda loaded: None,
+    )
 
 
 def imap_settings(config: Config, table: ImapTable) -> ImapSettings:
@@ -315,6 +327,8 @@ def lookout_of(config: Config) -> Lookout:
         canary=canary_of(config, secret=secret_of(config)) if config.canary.every_min > 0 else None,
         mailer=partial(mailer_of, config, keep_sent=False),
         calendars=partial(_calendars, config),
+        mailboxes=lambda: [mailbox_of(config, each.name) for each in config.mailbox],
+        ours=ours_of(config),
         stall_s=config.service.stall_s,
         keep_days=config.keep.days,
         learner=learner_of(config),

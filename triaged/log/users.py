@@ -274,12 +274,23 @@ def clear_tries(log: Log, *, name: str, origin: str | None = None) -> None:
 
 
 def audit(
-    log: Log, what: str, detail: str, *, who: str, now: datetime, message: int | None = None, about: str = ""
+    log: Log,
+    what: str,
+    detail: str,
+    *,
+    who: str,
+    now: datetime,
+    message: int | None = None,
+    about: str = "",
+    was: str = "",
 ) -> None:
-    """Write down a change, in the transaction that makes it. what: `message.correct`, `user.add` …"""
+    """Write down a change, in the transaction that makes it. what: `message.correct`, `user.add` …
+
+    was: how it was before, JSON, of what can be undone (see `approvals.undo`).
+    """
     log.db.execute(
-        "INSERT INTO audit (at, who, what, message, about, detail) VALUES (?, ?, ?, ?, ?, ?)",
-        (to_ms(now), who, what, message, about, detail),
+        "INSERT INTO audit (at, who, what, message, about, detail, was) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (to_ms(now), who, what, message, about, detail, was),
     )
 
 
@@ -294,6 +305,14 @@ def audits(
         {"before": before_id, "who": who, "what": what, "about": about, "limit": limit},
     )
     return [AuditRow(row[0], from_ms(row[1]), *row[2:]) for row in rows]
+
+
+def last_audit(reader: Reader, *, about: str) -> AuditRow | None:
+    """The newest change of one thing, such as a rule file; None when there was none."""
+    rows = reader.select(
+        "SELECT id, at, who, what, message, about, detail FROM audit WHERE about = ? ORDER BY id DESC LIMIT 1", (about,)
+    )
+    return AuditRow(rows[0][0], from_ms(rows[0][1]), *rows[0][2:]) if rows else None
 
 
 def audited(reader: Reader) -> tuple[list[str], list[str]]:

@@ -16,12 +16,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from triaged import __version__
+from triaged.errors import Gone
 from triaged.log import users
 from triaged.log.read import Reader
+from triaged.log.rows import LogRow
 from triaged.log.store import Log
 from triaged.settings import Config
 from triaged.web import words
 from triaged.web.gate import Visitor
+from triaged.web.keptrules import RuleSets
+from triaged.web.mailsource import Sources
+from triaged.web.trials import Trials
 from triaged.wire import caps_of, log_path
 from triaged.worker.service import utc_now
 
@@ -39,6 +44,8 @@ class Desk:
     def __init__(self, config: Config, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.config, self.clock, self.zone = config, clock, config.hours.timezone
         self.log_path = log_path(config)
+        self.sources, self.rule_sets = Sources(config), RuleSets(config)
+        self.trials = Trials(config, clock=clock)
         self._log: Log | None = None
         self._lock = Lock()
         self._pages = Environment(
@@ -72,7 +79,8 @@ class Desk:
                 yield self._log
 
     def close(self) -> None:
-        """Close the log."""
+        """End what is tried, and close the log."""
+        self.trials.close()
         with self._lock:
             if self._log is not None:
                 self._log.close()
@@ -110,6 +118,15 @@ class Desk:
             with self.writing() as log:
                 users.touch(log, session, now=now)
         return json.loads(session.said) if session.said != "" else None
+
+
+def mail_row(reader: Reader, text: str) -> LogRow:
+    """The mail of a number or a reference, as an address names it. Raises: Gone."""
+    number = reader.find(text)
+    row = reader.row(number) if number is not None else None
+    if row is None:
+        raise Gone(f"There is no mail {text} in the log.")
+    return row
 
 
 def desk_of(request: Request) -> Desk:
