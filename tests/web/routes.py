@@ -21,6 +21,74 @@ ROLES: dict[str, Role] = {
     "POST /me/password": "viewer",
     "POST /me/sign-out": "viewer",
     "GET /keys": "viewer",
+    "GET /queue": "viewer",
+    "GET /queue/{mail}/html/{effect}": "viewer",
+    "POST /queue/approve": "coordinator",
+    "POST /queue/drop": "coordinator",
+    "POST /queue/edit": "coordinator",
+    "POST /queue/correct": "coordinator",
+    "POST /queue/undo": "coordinator",
+    "POST /queue/clear": "coordinator",
+    "POST /queue/retry": "coordinator",
+    "GET /log.{kind}": "viewer",
+    "POST /log/views": "viewer",
+    "POST /log/views/delete": "viewer",
+    "GET /mail/{mail}/html": "viewer",
+    "GET /mail/{mail}/frame": "viewer",
+    "GET /mail/{mail}/source": "viewer",
+    "GET /mail/{mail}/source.eml": "viewer",
+    "GET /mail/{mail}/why": "viewer",
+    "GET /mail/{mail}": "viewer",
+    "POST /mail/{mail}/correct": "coordinator",
+    "POST /mail/{mail}/note": "coordinator",
+    "POST /mail/{mail}/state": "coordinator",
+    "POST /mail/{mail}/owner": "coordinator",
+    "POST /mail/{mail}/next": "coordinator",
+    "GET /calls": "viewer",
+    "GET /calls/{message}": "coordinator",
+    "POST /calls/{message}/move": "coordinator",
+    "POST /calls/{message}/cancel": "coordinator",
+    "GET /accounts/import": "coordinator",
+    "POST /accounts/import": "coordinator",
+    "POST /accounts/import/apply": "coordinator",
+    "GET /accounts/{account_id:path}/merge": "manager",
+    "POST /accounts/{account_id:path}/merge": "manager",
+    "GET /accounts/{account_id:path}/split": "manager",
+    "POST /accounts/{account_id:path}/split": "manager",
+    "GET /accounts/merges": "viewer",
+    "POST /accounts/merges/{number}/undo": "manager",
+    "GET /accounts/new": "coordinator",
+    "POST /accounts/new": "coordinator",
+    "GET /accounts/{account_id:path}/edit": "coordinator",
+    "POST /accounts/{account_id:path}/edit": "coordinator",
+    "GET /accounts": "viewer",
+    "GET /accounts/{account_id:path}": "viewer",
+    "GET /rules/history": "viewer",
+    "GET /rules/diff": "viewer",
+    "GET /rules/restore/{name}": "coordinator",
+    "POST /rules/restore/{name}": "coordinator",
+    "GET /rules": "viewer",
+    "GET /rules/new": "coordinator",
+    "GET /rules/edit/{name:path}": "viewer",
+    "POST /rules/edit/{name:path}": "coordinator",
+    "POST /rules/check": "coordinator",
+    "GET /rules/words": "viewer",
+    "GET /rules/try/{name}": "coordinator",
+    "GET /rules/new-example": "coordinator",
+    "POST /rules/new-example": "coordinator",
+    "GET /templates": "viewer",
+    "GET /templates/new": "coordinator",
+    "GET /templates/edit/{name:path}": "viewer",
+    "POST /templates/edit/{name:path}": "coordinator",
+    "POST /templates/check": "coordinator",
+    "POST /templates/preview": "viewer",
+    "GET /api/openapi.json": "viewer",
+    "GET /api/mails": "viewer",
+    "GET /api/items": "viewer",
+    "GET /api/mails/{number}": "viewer",
+    "GET /api/accounts": "viewer",
+    "GET /api/status": "viewer",
+    "GET /api/me": "viewer",
     "GET /people": "operator",
     "GET /people/user": "operator",
     "POST /people/add": "operator",
@@ -38,12 +106,16 @@ OPEN = {
     "POST /sign-in",
     "GET /sign-in/oidc",
     "GET /sign-in/oidc/back",
-    "GET /api/openapi.json",
     "GET /static",
 }
 """For everybody: signing in, and what says nothing about anybody."""
-SAMPLES: dict[str, str] = {}
+SAMPLES = {"account_id": "C-101", "name": "complaint.toml", "kind": "csv"}
 """What a part of an address is filled with, by its name; else `1`, the number of the first mail."""
+EXAMPLES = {
+    "GET /templates/edit/{name:path}": "/templates/edit/complaint.txt",
+    "POST /templates/edit/{name:path}": "/templates/edit/complaint.txt",
+}
+"""Addresses that are filled with something else than `SAMPLES` says."""
 QUERIES = {"GET /people/user": "name=carl"}
 """What a page is asked with, where it needs something."""
 
@@ -82,7 +154,7 @@ def role_of(route: APIRoute) -> Role | None:
 
 def address_of(name: str) -> str:
     """An address that can be asked for, from `GET /mail/{message}`."""
-    path = name.partition(" ")[2]
+    path = EXAMPLES.get(name, name.partition(" ")[2])
     while "{" in path:
         start, end = path.index("{"), path.index("}")
         part = path[start + 1 : end].partition(":")[0]

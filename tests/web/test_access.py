@@ -54,7 +54,7 @@ class Door:
 @pytest.fixture
 def door(site: Config) -> Iterator[Door]:
     with (
-        TestClient(build(site), base_url="http://localhost", follow_redirects=False) as client,
+        TestClient(build(site), "http://localhost", raise_server_exceptions=False, follow_redirects=False) as client,
         closing(Log(log_path(site))) as log,
     ):
         yield Door(client, log)
