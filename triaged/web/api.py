@@ -64,6 +64,7 @@ class Line(Shape):
     priority: str
     due: datetime | None
     assigned: str | None
+    answered: datetime | None = Field(description="When one of us answered it, as a folder of sent mail shows.")
     done: datetime | None
     risk: float | None
     copies: int
