@@ -144,9 +144,7 @@ def _rows(patterns: list[Pattern], count: int) -> Iterator[Pattern]:
         yield _row(chance, chance.choice(patterns), number, logged_at, age_ms=end - logged_at, words=words)
 
 
-def _row(
-    chance: random.Random, pattern: Pattern, number: int, logged_at: int, *, age_ms: int, words: str
-) -> Pattern:
+def _row(chance: random.Random, pattern: Pattern, number: int, logged_at: int, *, age_ms: int, words: str) -> Pattern:
     key = f"{number:032x}"
     client = int(ACCOUNTS ** chance.random()) - 1
     received_at = logged_at - int(chance.expovariate(1 / 60_000))
