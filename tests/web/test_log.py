@@ -133,5 +133,5 @@ def test_by_keyboard_and_without_barriers(site: Config, page: Page, width: int) 
         expect(page.get_by_role("status").filter(has_text="mail")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             assert Axe().run(page).response["violations"] == []

@@ -311,8 +311,8 @@ def _bound(reader: Reader, plan: _Plan, start: _Place | None, *, down: bool) -> 
 
 def _count(reader: Reader, search: Search, plan: _Plan) -> tuple[int, bool]:
     """How many fit, and whether that is all; counted from the newest on."""
-    if search == Search(text=search.text, sort=search.sort) and len(plan.others) > 0 and plan.lead.ids == "":
-        return plan.counted, False  # words alone, which would lead if there were fewer
+    if search == Search(text=search.text, sort=search.sort) and any(term.count > plan.counted for term in plan.others):
+        return plan.counted, False  # words alone: so many have been counted already
     bound = _bound(reader, plan, None, down=True)
     sql, values = _fitting(plan, down=True, start=None, end=bound)
     count = reader.select(f"SELECT count(*) FROM ({sql})", (*values, plan.counted + 1))[0][0]  # noqa: S608 - words of ours
@@ -359,4 +359,4 @@ def _place(reader: Reader, number: int) -> _Place:
 def _unindexed(reader: Reader) -> int:
     """How many of the newest mails wait for the full-text index."""
     last, indexed = "SELECT max(id) FROM message", "SELECT value FROM meta WHERE name = 'indexed_to'"
-    return int(reader.select(f"SELECT coalesce(({last}), 0) - ({indexed})")[0][0])  # noqa: S608 - words of ours
+    return int(reader.select(f"SELECT coalesce(({last}), 0) - ({indexed})")[0][0])
