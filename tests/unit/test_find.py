@@ -251,7 +251,8 @@ def library(tmp_path_factory: pytest.TempPathFactory, case: tuple[Message, Decis
                 ).row
                 log.db.execute(
                     "UPDATE message SET categories = ?, account_id = ?, assigned = ?, sure = ?, automatic = ?, "
-                    "due_at = ?, done_at = ?, waiting_at = ?, risk = ?, sender = ?, state = ? WHERE id = ?",
+                    "due_at = ?, done_at = ?, waiting_at = ?, risk = ?, sender = ?, state = ?, answered_at = ? "
+                    "WHERE id = ?",
                     (
                         chance.choice(("[]", '["complaint"]', '["complaint", "renewal"]', '["renewal"]')),
                         chance.choice((None, "C-1", "C-2")),
@@ -264,6 +265,7 @@ def library(tmp_path_factory: pytest.TempPathFactory, case: tuple[Message, Decis
                         chance.choice((None, 0.0, 0.5, 0.9)),
                         chance.choice(("Ann@acme.example", "bea@acme.example", "")),
                         chance.choice(("triaged",) * 8 + ("quarantined",)),
+                        chance.choice((None, None, to_ms(NOW))),
                         row,
                     ),
                 )
@@ -296,7 +298,7 @@ def fits(row: LogRow, search: Search, *, fired: set[str], waiting: bool, text: s
     triaged = row.state == "triaged"
     state = {
         None: True,
-        "open": row.due is not None and row.done is None,
+        "open": row.due is not None and row.done is None and row.answered is None,
         "waiting": waiting and row.done is None,
         "done": row.done is not None,
         "held": any(each == "held" for _, each in row.effects),

@@ -42,7 +42,7 @@ class Search:
     category: one of the mail's, or `other`; account: its id, `""` for mails of none; rule: the name of one that fired;
     owner: id of a person; sure: of its categories; since, until: received then or later, and before.
     text: words of subject, sender and text, all of which must stand there; `"a phrase"`, `begin*`.
-    state: open (an answer is due) · waiting (for somebody else) · done · held (something waits for approval) ·
+    state: open (we owe an answer) · waiting (for somebody else) · done · held (something waits for approval) ·
     quarantined (it could not be read) · automatic (a machine wrote it, or it looks so).
     """
 

@@ -30,7 +30,7 @@ FROM mail, json_each(json_object(
     'sure', CASE state WHEN 'triaged' THEN iif(sure, 'yes', 'no') END,
     'quarantined', iif(state = 'quarantined', '', NULL),
     'automatic', iif(state = 'triaged' AND automatic <> 'person', '', NULL),
-    'open', iif(due_at IS NOT NULL AND done_at IS NULL, '', NULL),
+    'open', iif(due_at IS NOT NULL AND done_at IS NULL AND answered_at IS NULL, '', NULL),
     'waiting', iif(waiting_at IS NOT NULL AND done_at IS NULL, '', NULL),
     'done', iif(done_at IS NOT NULL, '', NULL)
 )) AS each
@@ -65,7 +65,7 @@ INSERT OR IGNORE INTO facet (kind, value, received_at, message)
 """
 _COLUMNS = (
     "state, mailbox, message_id, received_at, automatic, categories, sure, account_id, due_at, assigned, done_at, "
-    "waiting_at"
+    "waiting_at, answered_at"
 )
 """Of `message`, that `facet_now` reads."""
 

@@ -7,7 +7,7 @@ import json
 from sqlite_utils import Database, Migrations
 
 from triaged.errors import Permanent
-from triaged.log import deskschema, findschema, tables
+from triaged.log import deskschema, findschema, tables, waitingschema
 from triaged.log.callschema import TABLE, as_of_today
 
 migrations = Migrations("triaged")
@@ -112,6 +112,13 @@ def m012_find(db: Database) -> None:
     last = db.execute("SELECT coalesce(max(id), 0) FROM message").fetchone()[0]
     for start in range(0, last, findschema.FILLED):
         db.execute(findschema.FILL, (start, start + findschema.FILLED))
+
+
+@migrations()
+def m013_waiting(db: Database) -> None:
+    """What the queue and the first page need."""
+    for statement in _statements(waitingschema.TABLES):
+        db.execute(statement)
 
 
 def newest() -> str:

@@ -17,15 +17,32 @@ from triaged import __version__
 from triaged.errors import Gone, TriagedError
 from triaged.servers import LOOPBACK
 from triaged.settings import Config
-from triaged.web import accounts, api, calls, items, live, mail, people, queue, rules, signin, templates, today
+from triaged.web import (
+    accounts,
+    api,
+    audit,
+    calls,
+    items,
+    live,
+    mail,
+    me,
+    oidc,
+    people,
+    queue,
+    rules,
+    signin,
+    templates,
+    today,
+)
 from triaged.web import log as log_pages
 from triaged.web.desk import STATIC, Desk, desk_of
 from triaged.web.gate import SAFE, NotAllowed, NotSignedIn
-from triaged.web.guard import Guard
+from triaged.web.guard import HEADERS, Guard
 
 API = "/api/"
 ROUTERS = (
     signin.router,
+    oidc.router,
     today.router,
     queue.router,
     log_pages.router,
@@ -36,6 +53,8 @@ ROUTERS = (
     rules.router,
     templates.router,
     people.router,
+    audit.router,
+    me.router,
     live.router,
     api.router,
 )
@@ -62,7 +81,7 @@ def build(config: Config) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.desk = desk
+    app.state.desk, app.state.live = desk, live.Live(desk)
     app.state.secure = address.scheme == "https"
     app.add_middleware(Guard, hosts=frozenset({*LOOPBACK, "[::1]", (address.hostname or "localhost").lower()}))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -119,7 +138,10 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 async def _broken(request: Request, error: Exception) -> Response:
     log.error("page failed path=%s error=%r", request.url.path, error, exc_info=error)
-    return _told(request, 500, "The desk made a mistake", "Nothing was changed. The journal of the service says more.")
+    words = "Nothing was changed. The journal of the service says more."
+    answer = _told(request, 500, "The desk made a mistake", words)
+    answer.headers.update(HEADERS)  # this one is answered outside of the guard
+    return answer
 
 
 def _told(

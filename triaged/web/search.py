@@ -34,7 +34,7 @@ class Filters(BaseModel):
     rule: Name | None = Field(None, description="A rule that fired, by its name.")
     state: State | None = Field(
         None,
-        description="open: an answer is due; waiting: for somebody else; done: nothing more is owed; held: something "
+        description="open: we owe an answer; waiting: for somebody else; done: nothing more is owed; held: something "
         "waits for approval; quarantined: it could not be read; automatic: a machine wrote it, or it looks so.",
     )
     owner: Name | None = Field(None, description="Id of the person who is to see to it.")
@@ -87,7 +87,7 @@ def filters_of(query: str) -> FormFilters | None:
 
 
 STATE_WORDS: Mapping[str, str] = {
-    "open": "open: an answer is due",
+    "open": "open: we owe an answer",
     "waiting": "waiting for somebody else",
     "done": "done",
     "held": "something waits for approval",

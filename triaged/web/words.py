@@ -21,6 +21,7 @@ def filters(zone: str, clock: Callable[[], datetime]) -> dict[str, Callable[...,
     return {
         "when": lambda moment: when(moment, zone=zone, now=clock()),
         "day": lambda moment: moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d"),
+        "weekday": lambda moment: f"{moment.astimezone(ZoneInfo(zone)):%A, %d %B %Y}",
         "ago": lambda moment: span_words(clock() - moment),
         "span": span_words,
         "category": category,
@@ -127,6 +128,6 @@ def _places(evidence: Sequence[Evidence]) -> Iterator[tuple[int, int, Evidence]]
 
 
 def _add(sides: list[Markup], judged: str, start: int, end: int, edge: int) -> None:
-    """Plain text from start to end: what is before the edge to the subject, what is after the empty line to the text."""
+    """Plain text from start to end: what is before the edge to the subject, what is behind it to the text."""
     sides[0] += judged[start : min(end, edge)]
     sides[1] += judged[max(start, edge + 2) : end]
