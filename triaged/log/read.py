@@ -227,7 +227,8 @@ class Reader:
 
     def rows_of(self, messages: Sequence[int]) -> list[LogRow]:
         """Lines of these mails, in this order; one that is gone is left out."""
-        rows = self.select(f"{_ROWS} WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(messages)),))
+        these = "id IN (SELECT value FROM json_each(?))"
+        rows = self.select(f"{_ROWS} WHERE {these}", (json.dumps(list(messages)),))
         found = {row[0]: _log_row(row) for row in rows}
         return [found[message] for message in messages if message in found]
 
@@ -336,7 +337,7 @@ class Reader:
             "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM message WHERE received_at >= ?), "
             "(SELECT count(*) FROM locator WHERE message IS NOT NULL) - (SELECT count(*) FROM message), "
             "(SELECT count(*) FROM message WHERE state = 'quarantined'), "
-            "(SELECT count(*) FROM message WHERE sure = 0 AND state = 'triaged')",
+            "(SELECT count(*) FROM facet WHERE kind = 'sure' AND value = 'no')",
             (since_ms,),
         )[0]
         effects = self.select("SELECT kind, state, count(*) FROM effect GROUP BY 1, 2 ORDER BY 1, 2")

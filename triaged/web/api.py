@@ -274,7 +274,7 @@ def mails(
 def items(
     request: Request, visitor: Viewer, limit: Limit = 50, after: Number = None, before: Number = None
 ) -> dict[str, Any]:
-    """Mails for which an answer is due and nobody has said that it is done, the next due first."""
+    """Mails that we owe an answer: none was given, and nobody said that none is needed; the next due first."""
     return _page(request, Search(state="open", sort="due"), limit, after, before)
 
 
