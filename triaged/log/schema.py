@@ -7,7 +7,7 @@ import json
 from sqlite_utils import Database, Migrations
 
 from triaged.errors import Permanent
-from triaged.log import deskschema, tables
+from triaged.log import deskschema, itemschema, tables
 from triaged.log.callschema import TABLE, as_of_today
 
 migrations = Migrations("triaged")
@@ -102,6 +102,13 @@ def m011_desk(db: Database) -> None:
         db.execute(statement)
     for what in ("UPDATE", "DELETE"):
         db.execute(deskschema.AUDIT_IS_KEPT.format(what=what))
+
+
+@migrations()
+def m014_items(db: Database) -> None:
+    """What the list of open items is read by."""
+    for statement in _statements(itemschema.INDEXES):
+        db.execute(statement)
 
 
 def newest() -> str:
