@@ -84,8 +84,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A mail that something is to be done about. account_name, manager, owner, next_step: `""` for none; manager, owner:
-    ids of people. chasing: the client asks for something that they asked for before."""
+    """A mail that something is to be done about. account_name, manager, owner, next_step: `""` for none; manager and
+    owner: ids. chasing: the client asks for something that they asked for before."""
 
     id: int
     reference: str
