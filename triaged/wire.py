@@ -23,6 +23,7 @@ from triaged.backends.imap.mailbox import ImapMailbox
 from triaged.backends.imap.sent import ImapSent
 from triaged.backends.maildir import MaildirMailbox, MaildirMailer
 from triaged.backends.notify import AppriseNotifier, read_urls, url_problems
+from triaged.backends.oauth.openid import OpenIdProvider
 from triaged.backends.smtp import SmtpMailer, SmtpSettings
 from triaged.backends.vdir import VdirCalendar
 from triaged.config import sign_ins
@@ -60,7 +61,7 @@ from triaged.worker.lookout import Lookout, canary_of, ours_of, timers, watchful
 from triaged.worker.perform import FilingLane, LaneService, MailLane
 from triaged.worker.progress import Progress
 from triaged.worker.service import Parts, utc_now
-from triaged.worker.triage import Limits
+from triaged.worker.triage import Limits, TriageProcess
 from triaged.worker.vitals import Page
 from triaged.worker.watch import Watched
 
@@ -116,6 +117,18 @@ def mailbox_of(config: Config, name: str) -> Mailbox:
             )
         case MaildirTable():
             return MaildirMailbox(table.name, config.path(table.path), max_message_bytes=limit)
+
+
+def triage_process(config: Config) -> TriageProcess:
+    """A process that reads mail and decides about it, not started yet, for one who asks beside the worker."""
+    return TriageProcess(
+        build=partial(build_playbook, config),
+        list_path=list_path(config),
+        log_path=log_path(config),
+        limits=Limits(config.triage.timeout_s, config.triage.memory_mb),
+        beat=lambda: None,
+        on_loaded=lambda loaded: None,
+    )
 
 
 def imap_settings(config: Config, table: ImapTable) -> ImapSettings:
@@ -287,6 +300,21 @@ def parts_of(config: Config) -> Parts:
 def desk_command(file: Path) -> tuple[str, ...]:
     """What serves the review desk: a program of its own, so that no page can hold up or bring down the worker."""
     return (sys.executable, "-m", "triaged", "desk", "--config", str(file.resolve()), "--with-worker")
+
+
+def provider_of(config: Config) -> OpenIdProvider | None:
+    """Where people sign in for the desk, None when they do not do so elsewhere. Raises: OSError, KeyError."""
+    desk = config.desk
+    if desk.oidc_issuer == "":
+        return None
+    return OpenIdProvider(
+        issuer=desk.oidc_issuer,
+        client_id=desk.oidc_client_id,
+        secret=desk.oidc_secret(config.base),
+        claim=desk.oidc_claim,
+        back=f"{desk.address}/sign-in/oidc/back",
+        ca_file=str(config.path(desk.oidc_ca_file)) if desk.oidc_ca_file else None,
+    )
 
 
 def lookout_of(config: Config) -> Lookout:

@@ -429,6 +429,31 @@ def test_what_was_filed_is_brought_back(site: Site) -> None:
     assert [raw.octets for raw in site.mailbox.fetch(keys_after(site.mailbox, None))] == [mails[2]]
 
 
+def test_what_was_filed_can_be_looked_at_and_stays_as_it_is(site: Site) -> None:
+    folder = f"Done-{uuid.uuid4().hex}"
+    for number in (11, 12):
+        site.lay(folder, mail(number, size_bytes=700), FIRST)
+    fill(site, 1)
+    before = site.state()
+    found = site.mailbox.find("<11@example.com>", folder)
+    assert (found.octets, found.size_bytes) == (mail(11, size_bytes=700), 700)
+    assert (found.locator.folder, found.received) == (folder, FIRST.astimezone(UTC))
+    site.mailbox.connect()
+    assert site.mailbox.find("<1@example.com>", site.mailbox.folder).octets == mail(1)
+    for message_id, where in (("<13@example.com>", folder), ("<11@example.com>", site.mailbox.folder)):
+        site.mailbox.connect()
+        with pytest.raises(Gone):
+            site.mailbox.find(message_id, where)
+    site.mailbox.connect()
+    with pytest.raises(Gone):
+        site.mailbox.find("<11@example.com>", "No")
+    assert site.state() == before
+    site.lay(folder, mail(11), FIRST)
+    site.mailbox.connect()
+    with pytest.raises(Permanent, match="2 messages"):
+        site.mailbox.find("<11@example.com>", folder)
+
+
 def test_what_cannot_be_told_by_its_message_id_stays(site: Site) -> None:
     folder = f"Done-{uuid.uuid4().hex}"
     for octets in (mail(1), mail(1, size_bytes=700), mail(11)):

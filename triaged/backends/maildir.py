@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import threading
@@ -117,6 +118,15 @@ class MaildirMailbox:
             if len(found) != 1:
                 raise none_or_several(self.name, len(found), message_id, source)
             self._move(*found[0], into)
+
+    def find(self, message_id: str, folder: str) -> Raw:
+        """By the Message-ID in each head."""
+        with _translated(self._path):
+            found = [item for item in _paths(self._named(folder)).items() if _message_id(item[1]) == message_id]
+            raw = self._read(*found[0]) if len(found) == 1 else None
+        if raw is None:
+            raise none_or_several(self.name, len(found) if len(found) > 1 else 0, message_id, folder)
+        return dataclasses.replace(raw, locator=Locator(self.name, folder, raw.locator.key))
 
     def _named(self, folder: str) -> Path:
         return self._path if folder == self.folder else _subfolder(self._path, folder)

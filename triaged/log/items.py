@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from triaged.log.encode import from_ms, to_ms
-from triaged.log.read import OWED, Reader
+from triaged.log.itemschema import TO_DO
+from triaged.log.read import Reader
 
 Group = Literal["late", "today", "later", "waiting", "promised", "answered", "unowed"]
 """late, today, later: we owe an answer, by when · waiting: for somebody else · promised: answered, and there is a next
@@ -20,12 +21,11 @@ step · answered: by a person, and nobody said that it is done · unowed: nothin
 happened."""
 GROUPS: tuple[Group, ...] = ("late", "today", "later", "waiting", "promised", "answered", "unowed")
 
-_OWED = f"{OWED} AND waiting_at IS NULL"
 _OPEN = "answered_at IS NOT NULL AND done_at IS NULL AND waiting_at IS NULL"
 _WHERE: Mapping[Group, str] = {
-    "late": f"{_OWED} AND due_at < :now",
-    "today": f"{_OWED} AND due_at >= :now AND due_at < :tomorrow",
-    "later": f"{_OWED} AND due_at >= :tomorrow",
+    "late": f"{TO_DO} AND due_at < :now",
+    "today": f"{TO_DO} AND due_at >= :now AND due_at < :tomorrow",
+    "later": f"{TO_DO} AND due_at >= :tomorrow",
     "waiting": "waiting_at IS NOT NULL AND done_at IS NULL",
     "promised": f"{_OPEN} AND next_step <> ''",
     "answered": f"{_OPEN} AND next_step = '' AND due_at IS NOT NULL",
@@ -115,7 +115,7 @@ def count(reader: Reader, asked: Asked) -> dict[Group, int]:
 def to_chase(reader: Reader, asked: Asked) -> int:
     """How many wait for somebody else, or have a next step, whose day has come."""
     sql = " + ".join(
-        f"(SELECT count(*) FROM message WHERE {_WHERE[group]} AND next_at <= :now AND {_ASKED})"  # noqa: S608
+        f"(SELECT count(*) FROM message WHERE {_WHERE[group]} AND next_at < :tomorrow AND {_ASKED})"  # noqa: S608
         for group in ("waiting", "promised")
     )
     return int(reader.select(f"SELECT {sql}", asked.values())[0][0])
@@ -147,7 +147,7 @@ def categories(reader: Reader) -> list[str]:
 
 def _unfinished(column: str) -> str:
     """Its values, each once. By name of the index, for without a word of when the planner would read every mail."""
-    wanted = {"owed": _OWED, "waiting": _WHERE["waiting"], "promised": _WHERE["promised"]}
+    wanted = {"owed": TO_DO, "waiting": _WHERE["waiting"], "promised": _WHERE["promised"]}
     return " UNION ".join(
         f"SELECT {column} FROM message INDEXED BY message_{index} WHERE {where}"  # noqa: S608 - words of ours
         for index, where in wanted.items()

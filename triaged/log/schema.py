@@ -7,7 +7,7 @@ import json
 from sqlite_utils import Database, Migrations
 
 from triaged.errors import Permanent
-from triaged.log import deskschema, itemschema, tables
+from triaged.log import deskschema, findschema, itemschema, tables, waitingschema
 from triaged.log.callschema import TABLE, as_of_today
 
 migrations = Migrations("triaged")
@@ -102,6 +102,20 @@ def m011_desk(db: Database) -> None:
         db.execute(statement)
     for what in ("UPDATE", "DELETE"):
         db.execute(deskschema.AUDIT_IS_KEPT.format(what=what))
+
+
+@migrations()
+def m012_find(db: Database) -> None:
+    """What mails are filtered and sorted by; a million mails take some minutes."""
+    for statement in (*_statements(findschema.TABLES), *findschema.TRIGGERS):
+        db.execute(statement)
+
+
+@migrations()
+def m013_waiting(db: Database) -> None:
+    """What the queue and the first page need."""
+    for statement in _statements(waitingschema.TABLES):
+        db.execute(statement)
 
 
 @migrations()

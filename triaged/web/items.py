@@ -1,9 +1,12 @@
-"""What is owed to clients in, one list by age and due time out; what was done about one of them in, written down."""
+"""What is owed to clients in, one list by age and due time out.
+
+What is done about one of them goes by the forms of its own page (`mail.py`), which lead back here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -19,12 +22,13 @@ from triaged.log import items as owed
 from triaged.log.items import GROUPS, Asked, Group
 from triaged.web.desk import Desk, desk_of
 from triaged.web.gate import Coordinator, Viewer, Visitor
+from triaged.web.signin import ours
 
 SHOWN, A_PAGE = 15, 100
 """Items of a group in the list of all groups, and a page of one group."""
 UNOWED_DAYS, FORGOTTEN_DAYS = 2, 30
-"""A client's mail that nothing happened to is shown after so many working days, and no longer than so many days: by then
-it is a matter for the log, and the list stays one that can be emptied."""
+"""A client's mail that nothing happened to is shown after so many working days, and for no more than so many days: after
+that it is a matter for the log, and the list stays one that can be emptied."""
 MINE, NOBODYS = "me", "nobody"
 TITLES: dict[Group, tuple[str, str]] = {
     "late": ("Late", "The time at which an answer was owed is over."),
@@ -95,108 +99,30 @@ def items_page(
         people={person.id: person.name for person in desk.config.person},
         wanted=wanted,
         now=asked.now,
-        here=wanted.address(page=page if page > 1 else 0).removeprefix("/items").removeprefix("?"),
+        tomorrow=asked.tomorrow,
+        here=wanted.address(page=page if page > 1 else 0),
         page_number=page,
         pages=pages,
     )
 
 
-# --- what was done about one ------------------------------------------------------------------------------------------
-
-Back = Annotated[str, Form(max_length=2_000)]
-"""The query of the list that the form stood in."""
-
-
-@router.post("/items/{message}/done")
-def say_done(request: Request, visitor: Coordinator, message: int, back: Back = "") -> RedirectResponse:
-    """Nothing more is owed."""
-    desk = desk_of(request)
-    with desk.writing() as log:
-        changed = handling.set_state(log, message, "done", who=visitor.name, now=desk.clock())
-    words = "is done. It can be opened again on its page" if changed else "was done already"
-    return _said(desk, visitor, message, words, back)
-
-
 @router.post("/items/done")
-def say_all_done(
-    request: Request, visitor: Coordinator, message: Annotated[list[int], Form(max_length=A_PAGE)], back: Back = ""
+def all_done(
+    request: Request,
+    visitor: Coordinator,
+    mail: Annotated[list[int], Form(max_length=A_PAGE)],
+    back: Annotated[str, Form()] = "/items",
 ) -> RedirectResponse:
-    """The same of several: those that were shown."""
+    """Say of several mails at once, those that were shown, that nothing more is owed."""
     desk = desk_of(request)
     with desk.writing() as log:
         now = desk.clock()
-        changed = [handling.set_state(log, each, "done", who=visitor.name, now=now) for each in message]
-    words = f"{sum(changed)} mails are done." if sum(changed) != 1 else "1 mail is done."
-    return desk.done(visitor, _address(back), words)
-
-
-@router.post("/items/{message}/waiting")
-def say_waiting(
-    request: Request, visitor: Coordinator, message: int, waiting: Annotated[bool, Form()] = True, back: Back = ""
-) -> RedirectResponse:
-    """We wait for somebody else, or no longer."""
-    desk = desk_of(request)
-    with desk.reading() as reader:
-        if handling.handling(reader, message).done is not None:
-            raise HTTPException(409, "Somebody called this mail done meanwhile. Open it again on its page first.")
-    state: handling.State = "waiting" if waiting else "open"
-    with desk.writing() as log:
-        changed = handling.set_state(log, message, state, who=visitor.name, now=desk.clock())
-    words = ("waits for others" if waiting else "waits no longer") if changed else "stood so already"
-    return _said(desk, visitor, message, words, back)
-
-
-@router.post("/items/{message}/owner")
-def give(
-    request: Request, visitor: Coordinator, message: int, owner: Annotated[str, Form()] = "", back: Back = ""
-) -> RedirectResponse:
-    """Somebody else sees to it."""
-    desk = desk_of(request)
-    names = {person.id: person.name for person in desk.config.person}
-    if owner not in ("", *names):
-        raise HTTPException(422, f"There is nobody with the id {owner} in config.toml.")
-    with desk.writing() as log:
-        changed = handling.assign(log, message, owner, who=visitor.name, now=desk.clock())
-    whose = f"is {names[owner]}'s" if owner else "is nobody's"
-    return _said(desk, visitor, message, f"{whose} now" if changed else f"{whose} already", back)
-
-
-@router.post("/items/{message}/next")
-def plan(
-    request: Request,
-    visitor: Coordinator,
-    message: int,
-    step: Annotated[str, Form(max_length=500)] = "",
-    by: Annotated[str, Form(max_length=10)] = "",
-    back: Back = "",
-) -> RedirectResponse:
-    """What is to be done next, and on which day: it begins as that day does at the desk."""
-    desk, step = desk_of(request), " ".join(step.split())
-    try:
-        day = datetime.combine(date.fromisoformat(by), time(), ZoneInfo(desk.zone)) if by else None
-    except ValueError:
-        return desk.done(visitor, _address(back), f"“{by}” is no day; write it as 2026-11-23.", bad=True)
-    if step == "" and day is not None:
-        return desk.done(visitor, _address(back), "Say what is to be done on that day too.", bad=True)
-    with desk.writing() as log:
-        changed = handling.set_next(log, message, step, day, who=visitor.name, now=desk.clock())
-    words = "has a next step" if step else "has no next step any more"
-    return _said(desk, visitor, message, words if changed else "stood so already", back)
+        changed = sum(handling.set_state(log, each, "done", who=visitor.name, now=now) for each in mail)
+    words = "1 mail is done." if changed == 1 else f"{changed} mails are done."
+    return desk.done(visitor, ours(back), words)
 
 
 # --- within -----------------------------------------------------------------------------------------------------------
-
-
-def _said(desk: Desk, visitor: Visitor, message: int, words: str, back: str) -> RedirectResponse:
-    with desk.reading() as reader:
-        row = reader.row(message)
-    subject = row.subject if row is not None else ""
-    return desk.done(visitor, _address(back), f"“{subject or 'Without a subject'}” {words}.")
-
-
-def _address(back: str) -> str:
-    """The list again, whatever the form says of it."""
-    return f"/items?{back}" if back and back.isprintable() else "/items"
 
 
 def _asked(desk: Desk, visitor: Visitor, wanted: Filter) -> Asked:

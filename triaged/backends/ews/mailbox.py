@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import hashlib
 import re
 import threading
@@ -196,6 +197,13 @@ class EwsMailbox:
         line = self._connected()
         key = the_one(line, self.name, message_id, source)
         move(line, key, made_folder(line, target))
+
+    def find(self, message_id: str, folder: str) -> Raw:
+        """By Message-ID."""
+        key = the_one(self._connected(), self.name, message_id, folder)
+        for raw in self.fetch([key]):
+            return dataclasses.replace(raw, locator=Locator(self.name, folder, key))
+        raise Gone(f"{self.name}: message {message_id} has just left {folder}")
 
     def close(self) -> None:
         """End the listening and close the connections; never raises."""
