@@ -27,8 +27,8 @@ from triaged.web.signin import ours
 SHOWN, A_PAGE = 15, 100
 """Items of a group in the list of all groups, and a page of one group."""
 UNOWED_DAYS, FORGOTTEN_DAYS = 2, 30
-"""A client's mail that nothing happened to is shown after so many working days, and for no more than so many days: after
-that it is a matter for the log, and the list stays one that can be emptied."""
+"""A client's mail that nothing happened to is shown after so many working days, and for no more than so many days: then
+it is a matter for the log, and the list stays one that can be emptied."""
 MINE, NOBODYS = "me", "nobody"
 TITLES: dict[Group, tuple[str, str]] = {
     "late": ("Late", "The time at which an answer was owed is over."),
