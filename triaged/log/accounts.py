@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from triaged.log.encode import from_ms, to_ms
-from triaged.log.read import OWED, Reader
+from triaged.log.itemschema import OWED
+from triaged.log.read import Reader
 from triaged.model import Trend
 
 MONTH, OPEN_FOR = timedelta(days=30), timedelta(days=120)

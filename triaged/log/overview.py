@@ -16,6 +16,7 @@ from typing import Any
 from triaged.decision import Decision
 from triaged.log.alerts import Alert, open_alerts
 from triaged.log.encode import DECISION, from_ms, to_ms
+from triaged.log.itemschema import TO_DO
 from triaged.log.read import Reader
 from triaged.log.rows import BreakerRow, HealthRow
 from triaged.log.waiting import GRAVE_RISK
@@ -27,8 +28,6 @@ LONGEST = timedelta(days=7)
 MOST = 5_000
 """Mails of that time that are counted, the newest."""
 SIGN_LETTERS = 90
-_OWED = "due_at IS NOT NULL AND done_at IS NULL AND answered_at IS NULL AND waiting_at IS NULL"
-"""As the index `message_age` has it: an answer is owed, and we wait for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def owed(reader: Reader, *, now: datetime, tomorrow: datetime) -> tuple[int, int
     """How many answers are late, and how many are due until then."""
     (row,) = reader.select(
         f"SELECT coalesce(sum(due_at < :now), 0), coalesce(sum(due_at >= :now), 0) FROM message "  # noqa: S608
-        f"INDEXED BY message_age WHERE {_OWED} AND due_at < :tomorrow",
+        f"INDEXED BY message_owed WHERE {TO_DO} AND due_at < :tomorrow",
         {"now": to_ms(now), "tomorrow": to_ms(tomorrow)},
     )
     return row[0], row[1]
@@ -105,7 +104,7 @@ def ages(reader: Reader, *, now: datetime, edges: Sequence[timedelta]) -> list[t
     bars = " ".join(f"WHEN received_at > {to_ms(now - edge)} THEN {place}" for place, edge in enumerate(edges))
     rows = reader.select(
         f"SELECT CASE {bars} ELSE {len(edges)} END, sum(due_at >= :now), sum(due_at < :now) FROM message "  # noqa: S608
-        f"INDEXED BY message_age WHERE {_OWED} GROUP BY 1",
+        f"INDEXED BY message_owed WHERE {TO_DO} GROUP BY 1",
         {"now": to_ms(now)},
     )
     found = {row[0]: (row[1], row[2]) for row in rows}

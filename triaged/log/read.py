@@ -13,6 +13,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite
 from triaged.decision import Decision
 from triaged.log.accountrows import accounts
 from triaged.log.encode import BACKGROUND, DECISION, MESSAGE, from_ms, to_ms
+from triaged.log.itemschema import OWED
 from triaged.log.rows import BouncedRow, BreakerRow, Counts, EffectRow, EventRow, HealthRow, HeldRow, LogRow
 from triaged.log.schema import newest
 from triaged.model import Account, Locator, Message, Trend
@@ -28,9 +29,6 @@ TO_REVIEW = (
     f"(SELECT 1 FROM correction WHERE correction.message = message.id AND {LABELLED})"
 )
 """Of mails: drawn for review, whole still, and nobody has said whether its categories are right."""
-
-OWED = "due_at IS NOT NULL AND done_at IS NULL AND answered_at IS NULL"
-"""Of mails: a person owes an answer, nobody gave one, and nobody said that none is needed."""
 
 _ROWS = """
 SELECT id, reference, state, mailbox, received_at, sender, subject, automatic, categories, sure, account_id,

@@ -7,7 +7,7 @@ import json
 from sqlite_utils import Database, Migrations
 
 from triaged.errors import Permanent
-from triaged.log import deskschema, findschema, tables, waitingschema
+from triaged.log import deskschema, findschema, itemschema, tables, waitingschema
 from triaged.log.callschema import TABLE, as_of_today
 
 migrations = Migrations("triaged")
@@ -118,6 +118,13 @@ def m012_find(db: Database) -> None:
 def m013_waiting(db: Database) -> None:
     """What the queue and the first page need."""
     for statement in _statements(waitingschema.TABLES):
+        db.execute(statement)
+
+
+@migrations()
+def m014_items(db: Database) -> None:
+    """What the list of open items is read by."""
+    for statement in _statements(itemschema.INDEXES):
         db.execute(statement)
 
 
