@@ -141,7 +141,7 @@ def test_a_reply_in_the_folder_of_sent_mail_ends_what_is_owed(
     assert reader.rows(limit=9, open_only=True) == []
     assert reader.open_items("C-1", before=LATER) == 0
     [event] = reader.events_named("answered")
-    assert event.detail == f"by {LENA} at 2026-11-17T10:00:00+00:00; it lies in Sent of desk"
+    assert event.detail == f"by {LENA}; sent 2026-11-17T10:00:00+00:00, it lies in Sent of desk"
     [row] = reader.rows(limit=9)
     assert (row.done, row.due is not None) == (None, True)  # done is another word, and what was owed is still told
 

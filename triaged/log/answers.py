@@ -86,7 +86,7 @@ def mark_answered(log: Log, message: int, reply: Surveyed, *, mailbox: str, now:
     ).rowcount
     if changed > 0:
         who = reply.sender or "somebody"
-        words = f"by {who} at {reply.date.isoformat(timespec='seconds')}; it lies in {reply.folder} of {mailbox}"
+        words = f"by {who}; sent {reply.date.isoformat(timespec='seconds')}, it lies in {reply.folder} of {mailbox}"
         log.event("answered", words, message=message, now=now)
     return bool(changed > 0)
 

@@ -174,22 +174,23 @@ def add_note(log: Log, message: int, text: str, *, who: str, now: datetime) -> N
 def set_state(log: Log, message: int, state: State, *, who: str, now: datetime, was: str | None = None) -> bool:
     """Say how a mail stands; False when it stood so. was: as the person saw it. Raises: Gone, Changed.
 
-    One that was answered is as good as done; to say that it is open is news then, and the answer counts no more.
+    open: an answer is owed for it again, also where one of us had answered.
     """
-    stands = _now(log, message)
-    found = stands.state
-    if found == state and not (state == "open" and stands.answered is not None):
+    stood = _now(log, message)
+    found, answered = stood.state, stood.answered is not None
+    if found == state and not (state == "open" and answered):
         return False
     _unchanged(log, message, "message.state", shown=found if was is None else was, found=found)
-    was = found
-    if "done" in (was, state) or (was, state) == ("open", "open"):
+    if "done" in (found, state) or (state == "open" and answered):
         set_done(log, message, done=state == "done", who=who, now=now)
     log.db.execute(
         "UPDATE message SET waiting_at = ? WHERE id = ?", (to_ms(now) if state == "waiting" else None, message)
     )
-    if state == "waiting" or (was, state) == ("waiting", "open"):
-        log.event("waiting" if state == "waiting" else "reopened", f"by {who}", message=message, now=now)
-    audit(log, "message.state", f"was {was}, is {state}", who=who, now=now, message=message)
+    if state == "waiting":
+        log.event("waiting", f"by {who}", message=message, now=now)
+    elif found == "waiting" and state == "open" and not answered:
+        log.event("waiting.over", f"by {who}", message=message, now=now)
+    audit(log, "message.state", f"was {found}, is {state}", who=who, now=now, message=message)
     return True
 
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from triaged.decision import Decision
 from triaged.log.alerts import Alert, open_alerts
 from triaged.log.encode import DECISION, from_ms, to_ms
+from triaged.log.itemschema import TO_DO
 from triaged.log.read import Reader
 from triaged.log.rows import BreakerRow, HealthRow
 from triaged.log.waiting import GRAVE_RISK
@@ -26,10 +28,6 @@ LONGEST = timedelta(days=7)
 MOST = 5_000
 """Mails of that time that are counted, the newest."""
 SIGN_LETTERS = 90
-QUARTER_MS = 900_000
-"""Zones differ by whole quarters of an hour, so that days can be made of these."""
-_OWED = "due_at IS NOT NULL AND done_at IS NULL AND answered_at IS NULL AND waiting_at IS NULL"
-"""As the index `message_age` has it: an answer is owed, and we wait for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ def owed(reader: Reader, *, now: datetime, tomorrow: datetime) -> tuple[int, int
     """How many answers are late, and how many are due until then."""
     (row,) = reader.select(
         f"SELECT coalesce(sum(due_at < :now), 0), coalesce(sum(due_at >= :now), 0) FROM message "  # noqa: S608
-        f"INDEXED BY message_age WHERE {_OWED} AND due_at < :tomorrow",
+        f"INDEXED BY message_owed WHERE {TO_DO} AND due_at < :tomorrow",
         {"now": to_ms(now), "tomorrow": to_ms(tomorrow)},
     )
     return row[0], row[1]
@@ -106,25 +104,31 @@ def ages(reader: Reader, *, now: datetime, edges: Sequence[timedelta]) -> list[t
     bars = " ".join(f"WHEN received_at > {to_ms(now - edge)} THEN {place}" for place, edge in enumerate(edges))
     rows = reader.select(
         f"SELECT CASE {bars} ELSE {len(edges)} END, sum(due_at >= :now), sum(due_at < :now) FROM message "  # noqa: S608
-        f"INDEXED BY message_age WHERE {_OWED} GROUP BY 1",
+        f"INDEXED BY message_owed WHERE {TO_DO} GROUP BY 1",
         {"now": to_ms(now)},
     )
     found = {row[0]: (row[1], row[2]) for row in rows}
     return [found.get(place, (0, 0)) for place in range(len(edges) + 1)]
 
 
-def volume(reader: Reader, *, since: datetime, mailboxes: Sequence[str]) -> Mapping[tuple[datetime, str], int]:
-    """How many mails came, by quarter of an hour and first category; it is `other`, or `automatic` for a machine's."""
-    found = Counter[tuple[datetime, str]]()
-    for mailbox in mailboxes:
-        rows = reader.select(
-            "SELECT received_at / :quarter, iif(automatic = 'machine', '[\"automatic\"]', categories), count(*) "
-            "FROM message INDEXED BY message_figures WHERE mailbox = :mailbox AND received_at >= :since "
-            "AND state = 'triaged' GROUP BY 1, 2",
-            {"quarter": QUARTER_MS, "mailbox": mailbox, "since": to_ms(since)},
-        )
-        for quarter, said, number in rows:
-            found[from_ms(quarter * QUARTER_MS), (json.loads(said) or ["other"])[0]] += number
+def volume(reader: Reader, *, days: Sequence[datetime], mailboxes: Sequence[str]) -> list[Counter[str]]:
+    """How many mails came each day, by their first category; it is `other`, or `automatic` for a machine's.
+
+    days: when each begins, and last when the last one ends.
+    """
+    found = []
+    for start, end in pairwise(days):
+        counts = Counter[str]()
+        for mailbox in mailboxes:
+            rows = reader.select(
+                "SELECT categories, automatic, count(*) FROM message INDEXED BY message_figures WHERE mailbox = ? "
+                "AND received_at >= ? AND received_at < ? AND state = 'triaged' GROUP BY 1, 2",
+                (mailbox, to_ms(start), to_ms(end)),
+            )
+            for said, automatic, number in rows:
+                first = (json.loads(said) or ["other"])[0]
+                counts["automatic" if automatic == "machine" else first] += number
+        found.append(counts)
     return found
 
 

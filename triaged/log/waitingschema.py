@@ -10,7 +10,5 @@ CREATE INDEX audit_undo ON audit (who, id) WHERE was <> '';
 CREATE INDEX message_doubtful ON message (received_at)
     WHERE state = 'triaged' AND automatic <> 'machine' AND done_at IS NULL
     AND (sure = 0 OR account_how IS NULL OR account_how = 'thread');
-CREATE INDEX message_age ON message (due_at, received_at)
-    WHERE due_at IS NOT NULL AND done_at IS NULL AND answered_at IS NULL AND waiting_at IS NULL;
 CREATE INDEX call_day ON call (starts_at) WHERE starts_at IS NOT NULL;
 """

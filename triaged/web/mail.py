@@ -171,18 +171,22 @@ def _said(
     *,
     wrong: str = "",
 ) -> Response:
-    """Write what a person said in one transaction, and go on with what came of it in words. wrong: why it cannot be."""
+    """Write what a person said in one transaction, and go on with what came of it in words. wrong: why it cannot be.
+
+    On another page than the mail's the words say which mail they are about.
+    """
     desk = desk_of(request)
     with desk.reading() as reader:
         row = mail_row(reader, mail)
+    which = f"{row.subject or row.reference}: " if back != "" else ""
     if wrong != "":
-        return desk.done(visitor, after(row, back), wrong, bad=True)
+        return desk.done(visitor, after(row, back), which + wrong, bad=True)
     try:
         with desk.writing() as log:
             words = write(log, row, desk.clock())
     except Changed as changed:
         return desk.page(request, visitor, "mail_changed.html", status=409, row=row, changed=changed)
-    return desk.done(visitor, after(row, back), words)
+    return desk.done(visitor, after(row, back), which + words)
 
 
 def _shown(was: str | None) -> str | None:

@@ -16,8 +16,8 @@ from triaged.ports import Mailbox
 from triaged.worker.timers import TimerSurroundings
 
 ANSWERS, ANSWERS_S = "answers", 120.0
-"""A thread of its own, for a server may take its time. A look takes 38 ms beside a Dovecot with 3,000 sent mails (one of
-two weeks 340 ms), where one of all 31 folders takes 130 (measured 2026-11-30); over Graph two requests, over EWS four."""
+"""A thread of its own, for a server may take its time. A look takes 38 ms beside a Dovecot with 3,000 sent mails, a far
+one 340 ms, and one of all 31 folders would take 130 (measured 2026-11-30); over Graph two requests, over EWS four."""
 POLLS = 4
 """Looks at a mailbox for new mail that a look for answers comes after, where that is sooner."""
 NEAR, FAR = timedelta(hours=1), timedelta(days=14)
