@@ -53,7 +53,7 @@ def test_the_mail_with_the_words_that_decided(carl: Browser, row: int) -> None:
     assert "Still not done" in page  # a rule that fired
     assert "Complaint, sure: high" in page  # overruled
     assert "What was sent" in page
-    assert "We have your complaint" in page or "Card terminals" in page
+    assert "Card terminals in Leeds" in page
 
 
 def test_it_is_found_by_its_reference_in_any_case(carl: Browser, site: Config, row: int) -> None:
@@ -134,7 +134,6 @@ def test_why_a_rule_did_not_decide(carl: Browser, row: int) -> None:
     assert "It did not fire" in page
     assert "when.category" in page
     assert "✗ no" in page
-    assert "nothing like a rule" not in page
     assert "no-such-rule" in carl.get(f"/mail/{row}/why?why_not=no-such-rule").text
 
 
@@ -357,7 +356,7 @@ def test_a_mailbox_that_does_not_answer_is_a_sentence(carl: Browser, site: Confi
     inbox(site).rename(inbox(site).with_name("elsewhere"))
     answer = carl.get(f"/mail/{row}/html")
     assert answer.status_code == 200
-    assert 'role="status"' in answer.text
+    assert "there is no such Maildir folder" in answer.text or "somebody moved or deleted it" in answer.text
     assert carl.get(f"/mail/{row}").status_code == 200
 
 
@@ -413,14 +412,14 @@ def test_a_mail_is_put_right_by_keyboard_alone_and_nothing_is_inaccessible(site:
         page.keyboard.press("Space")
         page.get_by_role("button", name="Put right").focus()
         page.keyboard.press("Enter")
-        expect(page.get_by_role("status")).to_contain_text("complaint → ")
+        expect(page.locator("p.said[role=status]")).to_contain_text("complaint → ")
         page.keyboard.press("c")
         page.keyboard.type("They called")
         page.get_by_role("button", name="Keep the note").press("Enter")
         expect(page.locator(".story")).to_contain_text("They called")
         page.locator("body").click(position={"x": 5, "y": 5})
         page.keyboard.press("d")
-        expect(page.get_by_role("status")).to_contain_text("It is done")
+        expect(page.locator("p.said[role=status]")).to_contain_text("It is done")
         for path in (
             f"/mail/{row}",
             f"/mail/{row}/why?why_not=gold.toml:29",
@@ -443,10 +442,10 @@ def test_without_script_everything_works(site: Config, page: Page, row: int) -> 
         plain.get_by_label("Next step").fill("Call them")
         plain.get_by_label("by", exact=True).fill("2031-01-02")
         plain.locator("form[action$='/next'] button").click()
-        expect(plain.get_by_role("status")).to_contain_text("The next step is kept")
+        expect(plain.locator("p.said[role=status]")).to_contain_text("The next step is kept")
         plain.get_by_label("Who sees to it").select_option("lena")
         plain.locator("form[action$='/owner'] button").click()
-        expect(plain.get_by_role("status")).to_contain_text("sees to it")
+        expect(plain.locator("p.said[role=status]")).to_contain_text("sees to it")
         plain.get_by_label("Why did a rule not decide?").select_option(index=3)
         plain.get_by_role("button", name="Look").click()
         expect(plain.get_by_role("heading", level=1)).to_have_text("Why it was decided so")
