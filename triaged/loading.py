@@ -165,13 +165,14 @@ def written_problems(config: Config, written: Written | None = None) -> tuple[Pr
     problems = list(settings_problems(config))
     try:
         rules, _ = rules_and_templates(config, written)
-        problems.extend(_unknown_kept(config, rules))
+        problems.extend(unknown_kept(config, rules))
     except ConfigError as error:
         problems.extend(error.problems)
     return tuple(problems)
 
 
-def _unknown_kept(config: Config, rules: RuleSet) -> Iterator[Problem]:
+def unknown_kept(config: Config, rules: RuleSet) -> Iterator[Problem]:
+    """Categories in `[keep]` that no rule knows."""
     known = {*Keep.model_fields, *rules.categories}
     for category in config.keep.days.keys() - known:
         yield Problem(f"keep.{category}", f"there is no category '{category}'{did_you_mean(category, sorted(known))}")

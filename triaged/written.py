@@ -219,14 +219,21 @@ def lay_back(written: Written, rules_dir: Path, templates_dir: Path, *, there: W
     return moved
 
 
+def is_part(name: str) -> bool:
+    """Whether a file of a set can be called so: `rules/lists/vip.txt`. No such name leads out of its folder."""
+    folder, _, rest = name.partition("/")
+    parts = PurePosixPath(rest).parts
+    plain = "/".join(parts) == rest and not any(part.startswith((".", "/")) for part in parts)
+    is_of_folder = {RULES: is_rule_part, TEMPLATES: is_template_part}.get(f"{folder}/")
+    return plain and "\0" not in rest and is_of_folder is not None and is_of_folder(rest)
+
+
 def _place(name: str, rules_dir: Path, templates_dir: Path) -> Path:
     """Where a file of a set lies; a link is followed. Raises: ConfigError for a name that no part can have."""
-    for prefix, folder, is_part in ((RULES, rules_dir, is_rule_part), (TEMPLATES, templates_dir, is_template_part)):
-        rest = name.removeprefix(prefix)
-        if rest != name and is_part(rest) and not any(part.startswith(".") for part in PurePosixPath(rest).parts):
-            path = folder / rest
-            return path.resolve() if path.is_symlink() else path
-    raise ConfigError((Problem(name, "is no name of a rule file or template; it cannot be laid back"),))
+    if not is_part(name):
+        raise ConfigError((Problem(name, "is no name of a rule file or template; it cannot be laid back"),))
+    path = rules_dir / name[len(RULES) :] if name.startswith(RULES) else templates_dir / name[len(TEMPLATES) :]
+    return path.resolve() if path.is_symlink() else path
 
 
 def _draft(path: Path, octets: bytes) -> Path:

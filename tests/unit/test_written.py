@@ -180,7 +180,13 @@ def test_a_kill_at_any_moment_leaves_each_file_old_or_new_and_saying_it_again_do
     assert kills == 6  # a.toml, one.eml and two templates written, b.toml and call.txt moved: before each of them
 
 
-@pytest.mark.parametrize("name", ["rules/../a.toml", "rules/x/a.toml", "rules/.a.toml", "templates/x/a.txt", "a.toml"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("rules/../a.toml", "rules/x/a.toml", "rules/.a.toml", "templates/x/a.txt", "a.toml", "rules//etc/a.eml"),
+        *("rules/x/../../a.eml", "rules/./a.eml", "rules/a\0.eml", "templates/../a.txt", "rules/", ""),
+    ],
+)
 def test_a_name_that_no_part_can_have_is_refused(folders: tuple[Path, Path], name: str) -> None:
     with pytest.raises(ConfigError, match="is no name of a rule file or template"):
         lay_back(Written.of({name: b"x"}), *folders, there=read_written(*folders), aside=ASIDE)

@@ -17,10 +17,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged import terminal, views
-from triaged.cli.common import FAILED, ConfigOption, JsonOption, app, config_of, fail, reader_of, visible, writing
+from triaged.cli.common import FAILED, ConfigOption, JsonOption, app, config_of, fail, reader_of, writing
 from triaged.log.quarantine import Mended, QuarantinedRow, octets_of, quarantined, raw_of
 from triaged.log.read import Reader
 from triaged.model import Raw
+from triaged.plaintext import visible
 from triaged.settings import Config
 
 if TYPE_CHECKING:  # or every command would wait for the pure rooms to load

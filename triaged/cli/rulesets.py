@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import getpass
-import itertools
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,17 +14,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged import terminal, views
-from triaged.cli.common import ConfigOption, JsonOption, config_of, fail, reader_of, visible, writing
+from triaged.cli.common import ConfigOption, JsonOption, config_of, fail, reader_of, writing
 from triaged.cli.rules import rules_app
-from triaged.errors import ConfigError, Problem
-from triaged.log.read import Reader
-from triaged.log.rulesets import KEPT, Use, decided_before, ids_of, keep_files, last_use, rule_set, unused, uses
+from triaged.errors import ConfigError
+from triaged.log.rulesets import Use, keep_files, last_use
+from triaged.plaintext import visible
 from triaged.rules.difference import FileDiff, diffs, file_changes
 from triaged.settings import Config
 from triaged.written import Written, lay_back
 
-WAIT_S, LOOK_S = 10.0, 0.1
-"""How long a running worker may take to say that it took the files, and between looks; it takes about 2 s."""
 FOLDER = "folder"
 """What the files as they stand on disk are called."""
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -50,19 +45,15 @@ def load(why: WhyOption = "", config: ConfigOption = None, as_json: JsonOption =
 
 
 def _bring_in(config: Config, written: Written, *, how: str, why: str, as_json: bool) -> None:
-    """Leave a request and wait for what the worker says; without a worker the request lies until it starts."""
+    """Have the worker take them, and tell what it said."""
+    from triaged.rulesets import bring_in, changed_by
     from triaged.wire import log_path
-    from triaged.worker.reload import Request, ask, request_path
-    from triaged.worker.service import is_running
 
-    path = log_path(config)
-    asked = path.exists() and ask(config.state_dir, Request(written.id, how, getpass.getuser(), why))
-    running = path.exists() and is_running(path)
-    if running and not asked:
-        fail(f"{config.state_dir} cannot be written, so that the worker cannot be asked; run this as its user")
-    if running:
-        _wait(config, request_path(config.state_dir), written)
-    before, told = _before(config, written) if path.exists() else ("", [])
+    running = bring_in(config, written, how=how, who=getpass.getuser(), why=why)
+    before, told = "", list[str]()
+    if log_path(config).exists():
+        with reader_of(config) as reader:
+            before, told = changed_by(reader, written)
     if as_json:
         view = {"id": written.id, "in_use": running, "before": before or None, "changes": told}
         print(views.line(view))  # noqa: T201
@@ -78,32 +69,6 @@ def _bring_in(config: Config, written: Written, *, how: str, why: str, as_json: 
         out.print(f"before: {before}; back again: triaged rules restore {before}")
 
 
-def _before(config: Config, written: Written) -> tuple[str, list[str]]:
-    """The set that decided before this one, `""` when none did, and what is different since, in words."""
-    with reader_of(config) as reader:
-        use = decided_before(reader, written.id)
-        known = rule_set(reader, use.rules_id) if use is not None else None
-    if use is None or known is None:
-        return "", []
-    return use.rules_id, [change.words for change in file_changes(known, written)]
-
-
-def _wait(config: Config, request: Path, written: Written) -> None:
-    """Until the worker has answered; ends the command when it does not take the files."""
-    give_up_at = time.monotonic() + WAIT_S
-    while request.exists() and time.monotonic() < give_up_at:
-        time.sleep(LOOK_S)
-    with reader_of(config) as reader:
-        use = last_use(reader)
-        why = next((row.detail for row in reader.health() if row.part == "rules" and row.state == "trouble"), "")
-    if request.exists():
-        fail(f"the worker did not answer within {WAIT_S:.0f} s; 'triaged status' says how it is")
-    if why != "":
-        fail(f"the worker refused them: {why}. It reads config.toml only when it starts")
-    if use is None or use.rules_id != written.id:
-        fail("the files were changed again meanwhile; 'triaged rules history' says which the worker took")
-
-
 # --- history, diff ----------------------------------------------------------------------------------------------
 
 
@@ -114,10 +79,12 @@ def history(
     as_json: JsonOption = False,
 ) -> None:
     """List the rule sets, newest first: since when each decided, who brought it in, why, and what changed by it."""
+    from triaged.rulesets import history as told_history
+
     loaded = config_of(config)
     with reader_of(loaded) as reader:
         current = last_use(reader)
-        rows = list(_history(reader, limit))
+        rows = list(told_history(reader, limit))
     if as_json:
         for use, told in rows:
             print(views.line(_use_view(use, told)))  # noqa: T201
@@ -136,22 +103,6 @@ def history(
     out.print(table)
     if current is not None:
         out.print(f"in use: {current.rules_id}; an earlier one again: triaged rules restore ID")
-
-
-def _history(reader: Reader, limit: int) -> Iterator[tuple[Use, list[str]]]:
-    """Each use with what changed by it; among them, by time, the sets that were only kept."""
-    rows = uses(reader, limit=limit + 1)
-    before = dict(itertools.pairwise(rows))
-    shown = sorted([*rows[:limit], *unused(reader)], key=lambda use: use.at, reverse=True)[:limit]
-    for use in shown:
-        if use.how == KEPT:
-            yield use, ["it never decided"]
-        elif (earlier := before.get(use)) is None:
-            yield use, []
-        else:
-            old, new = rule_set(reader, earlier.rules_id), rule_set(reader, use.rules_id)
-            found = file_changes(old, new) if old is not None and new is not None else ()
-            yield use, [change.words for change in found]
 
 
 def _use_view(use: Use, told: Sequence[str]) -> dict[str, Any]:
@@ -174,6 +125,7 @@ def diff(
 ) -> None:
     """Show the lines that differ: between the set in use and the folders, a set and the one in use, or two sets."""
     from triaged.loading import written_of
+    from triaged.rulesets import kept_set
 
     loaded = config_of(config)
     with reader_of(loaded) as reader:
@@ -201,22 +153,6 @@ def _print_diff(out: Console, file: FileDiff) -> None:
         out.print(f"[{colour}]{told}[/{colour}]" if colour is not None else told, soft_wrap=True)
 
 
-def kept_set(reader: Reader, name: str) -> tuple[str, Written]:
-    """A set by its id or the beginning of it, `""` for the one in use; without it the command ends."""
-    if name == "":
-        use = last_use(reader)
-        if use is None:
-            fail("no rule set decided yet; start the worker: triaged run")
-        name = use.rules_id
-    ids = ids_of(reader, name)
-    if len(ids) != 1:
-        what = "there is no rule set" if len(ids) == 0 else f"{len(ids)} rule sets begin with"
-        raise ConfigError((Problem(name, f"{what} {name}; 'triaged rules history' shows those there are"),))
-    written = rule_set(reader, ids[0])
-    assert written is not None
-    return ids[0], written
-
-
 # --- restore ----------------------------------------------------------------------------------------------------
 
 
@@ -232,6 +168,7 @@ def restore(
 ) -> None:
     """Lay the files of an earlier set back into the folders and load them; what lies there now is kept as a set."""
     from triaged.loading import build_playbook, folders_of, written_of
+    from triaged.rulesets import aside_of, kept_set
 
     loaded, now = config_of(config), datetime.now(UTC)
     with reader_of(loaded) as reader:
@@ -247,7 +184,7 @@ def restore(
     with writing(loaded) as log:
         keep_files(log, there, now=now)
     with _told_in_words(there):
-        aside = lay_back(written, *folders_of(loaded), there=there, aside=f".before-{now:%Y%m%d-%H%M%S}")
+        aside = lay_back(written, *folders_of(loaded), there=there, aside=aside_of(now))
     out = terminal.console(stderr=as_json)
     if there.id != written.id:
         out.print(f"what lay in the folders is kept as {there.id}; back again: triaged rules restore {there.id}")

@@ -87,6 +87,10 @@ def preview(
     ] = None,
     language: Annotated[str | None, typer.Option(help="Only in this language, as 'de'.")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page here too.", metavar="FILE")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Another folder that holds rules/ and templates/.", metavar="FOLDER"),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -100,10 +104,10 @@ def preview(
         name, _, of_name = name.removesuffix(".txt").partition(".")
         language = language or of_name or None
     if mail is not None:
-        shown, told, said = _for_mail(config_of(config), mail, name, language or "")
+        shown, told, said = _for_mail(config_of(config), mail, name, language or "", folder)
         objects = [told]
     else:
-        shown, said = _made_up(config_or_shipped(config), name, language or ""), ["The values are made up."]
+        shown, said = _made_up(config_or_shipped(config), name, language or "", folder), ["The values are made up."]
         objects = [previews.view(each) for each in shown]
     if html is not None:
         write_page(html, previews.page(shown, title="What would be sent", said=said))
@@ -123,9 +127,10 @@ def preview(
 # --- what is shown ---------------------------------------------------------------------------------------------
 
 
-def _made_up(config: Config, name: str | None, language: str) -> list[Letter]:
+def _made_up(config: Config, name: str | None, language: str, folder: Path | None) -> list[Letter]:
     """Each template of that name, or all, in that language, or all, with made-up values; a mistake ends the command."""
-    read, ours = read_templates(template_files(config.path(config.service.templates_dir))), _ours(config)
+    templates_dir = folder / "templates" if folder is not None else config.path(config.service.templates_dir)
+    read, ours = read_templates(template_files(templates_dir)), _ours(config)
     named = {stem.split(".")[0] for stem in read.bodies}
     stems = [stem for stem in sorted(read.bodies) if name is None or stem.split(".")[0] == name]
     _must_be_right(read, name)
@@ -150,11 +155,11 @@ def _must_be_right(read: Read, name: str | None) -> None:
 
 
 def _for_mail(
-    config: Config, mail: str, name: str | None, language: str
+    config: Config, mail: str, name: str | None, language: str, folder: Path | None
 ) -> tuple[list[Letter], dict[str, Any], list[str]]:
     """What the writer of a logged mail would get: the mail, if any, the same for programs, and sentences about it."""
     from triaged.decide import answer
-    from triaged.loading import assembled
+    from triaged.loading import assembled, written_of
 
     with reader_of(config) as reader:
         row = row_of(reader, mail)
@@ -162,7 +167,7 @@ def _for_mail(
         locator, decision = reader.locator(row.id), reader.decision(row.id)
     if message is None or background is None or locator is None or decision is None:
         fail(f"what was known of mail {mail} is not in the log any more, or never was; 'triaged show {mail}' says why")
-    playbook = assembled(config, dry=True)
+    playbook = assembled(config, dry=True, written=written_of(config, rules_dir=folder))
     _must_be_possible(playbook, name, locator.mailbox)
     try:
         acknowledge, made = answer(
@@ -177,15 +182,17 @@ def _for_mail(
     except Permanent as error:
         fail(f"it cannot be written, so a person would be asked: {error}")
     shown = [previews.letter(made.template, made.mail)] if made is not None else []
+    said = _sentences(row, acknowledge, shown, name, language)
     told = {
         "mail": row.id,
         "reference": row.reference,
         "asked": name,
         "would_send": acknowledge.would_send,
         "reason": acknowledge.reason,
+        "said": said,
         "answer": previews.view(shown[0]) if len(shown) > 0 else None,
     }
-    return shown, told, _sentences(row, acknowledge, shown, name, language)
+    return shown, told, said
 
 
 def _must_be_possible(playbook: Playbook, name: str | None, mailbox: str) -> None:

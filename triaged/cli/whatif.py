@@ -24,7 +24,6 @@ from triaged.cli.common import (
     write_page,
 )
 from triaged.cli.rules import rules_app
-from triaged.cli.rulesets import kept_set
 from triaged.errors import ConfigError, Problem
 from triaged.log.labels import said
 from triaged.log.rulesets import decided_before, rules_in_use
@@ -56,6 +55,7 @@ def rules_whatif(
     """Decide past mail once more, by the rules in use and by edited ones; show what differs, touch nothing."""
     from triaged.examples import failing
     from triaged.loading import list_path, written_of
+    from triaged.rulesets import kept_set
     from triaged.whatif.otherwise import decided_otherwise
     from triaged.whatif.page import page
     from triaged.wire import log_path
@@ -82,7 +82,7 @@ def rules_whatif(
     if html is not None:
         write_page(html, page(told, zone=zone))
     if as_json:
-        print(views.line(told.as_dict()))  # noqa: T201
+        print(views.line({"headline": headline(told), **told.as_dict()}))  # noqa: T201
     else:
         _print(terminal.console(), told, zone=zone, html=html)
         if len(told.files) == 0 and against == "" and before is not None:

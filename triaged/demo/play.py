@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import re
+import secrets
 import shutil
+import socket
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ from rich.table import Table
 from triaged import shipped, terminal
 from triaged.accounts.read_csv import read_accounts
 from triaged.config import load_config
+from triaged.log import users
 from triaged.log.mailboxes import enable
 from triaged.log.people import put_accounts
 from triaged.log.read import Reader
@@ -27,11 +30,14 @@ from triaged.log.rows import LogRow
 from triaged.log.store import Log
 from triaged.playbook import client_problems
 from triaged.settings import Config
+from triaged.web.signin import hashed
 from triaged.wire import log_path, parts_of
 from triaged.worker.service import Service
 
 NIGHT_ENDS = date(2026, 11, 17)
 """The morning on which the sample mails were written."""
+USER, DESK_PORT = "demo", 9870
+"""Who signs in to the desk; and where it listens by config.toml."""
 AUTHSERV_ID = "mx.nordlicht.example"
 WIDTHS = (3, 30, 6, 44, 36)
 """Columns of a line: number, categories, account, subject, what was done."""
@@ -51,12 +57,17 @@ def play(folder: Path, *, keep_watching: bool) -> bool:
         return False
     now = datetime.now(UTC)
     config = lay_out(folder, now)
+    password = _let_sign_in(config, now)
     total = len(list((folder / "mail/inbox/new").iterdir()))
     out.print(f"[bold]Nordlicht Services[/bold], {total} mails came overnight. The worker starts; the model loads …\n")
+    if keep_watching:
+        out.print(
+            f"The review desk: [bold]http://{config.desk.listen}[/bold], {_signs_in(password)}\n", highlight=False
+        )
     failures = _run(config, out, total, keep_watching=keep_watching)
     for failure in failures:
         out.print(f"[bold red]✗[/bold red] {escape(failure)}")
-    _say_where(out, folder, config)
+    _say_where(out, folder, config, password)
     return len(failures) == 0
 
 
@@ -71,6 +82,7 @@ def lay_out(folder: Path, now: datetime) -> Config:
     text = text.replace("authserv_ids = []", f'authserv_ids = ["{AUTHSERV_ID}"]').replace(
         'listen = "127.0.0.1:9871"', 'listen = ""'
     )
+    text = text.replace(f'listen = "127.0.0.1:{DESK_PORT}"', f'listen = "{_free_address()}"')
     settings.write_text(text, encoding="utf-8")
     shutil.copytree(shipped.DEMO / "calendars", folder / "calendars")
     shutil.copy(shipped.DEMO / "accounts.csv", folder / "accounts.csv")
@@ -92,6 +104,26 @@ def lay_out(folder: Path, now: datetime) -> Config:
             enable(log, mailbox.name, cut_off=now - timedelta(days=1), who="demo", now=now)
     log.close()
     return config
+
+
+def _let_sign_in(config: Config, now: datetime) -> str:
+    """Add the demo's one user of the desk; returns the password."""
+    password = secrets.token_urlsafe(9)
+    with closing(Log(log_path(config))) as log, log.transaction():
+        users.put_user(log, USER, role="operator", password=hashed(password), person="lena", now=now)
+    return password
+
+
+def _signs_in(password: str) -> str:
+    return f"name [bold]{USER}[/bold], password [bold]{password}[/bold]"
+
+
+def _free_address() -> str:
+    """Where the desk listens: as config.toml has it, unless another program, perhaps another demo, does."""
+    for port in (DESK_PORT, 0):
+        with suppress(OSError), closing(socket.create_server(("127.0.0.1", port))) as probe:
+            return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"127.0.0.1:{DESK_PORT}"
 
 
 def last_night(octets: bytes, moved_by: timedelta) -> bytes:
@@ -163,7 +195,7 @@ def _line(row: LogRow) -> Table:
     return line
 
 
-def _say_where(out: Console, folder: Path, config: Config) -> None:
+def _say_where(out: Console, folder: Path, config: Config, password: str) -> None:
     """What came of it, where to look, what to try."""
     with closing(Reader(log_path(config))) as reader:
         counts = reader.counts(since_ms=0)
@@ -181,6 +213,7 @@ def _say_where(out: Console, folder: Path, config: Config) -> None:
         f"{done.get('call', 0)} calls booked and {done.get('invitation', 0)} invitations. "
         f"{counts.unsure} mails are marked ?: not sure, a person should look."
     )
+    out.print(f"\nTo sign in to the review desk: {_signs_in(password)}", highlight=False)
     for title, lines in _hints(folder).items():
         out.print(f"\n[bold]{title}[/bold]")
         for name, where in lines.items():
@@ -194,6 +227,7 @@ def _hints(folder: Path) -> dict[str, dict[str, str]]:
     settings = folder / "config.toml"
     return {
         "Where to look": {
+            "the review desk": f"{program} desk --config {settings}",
             "the log": f"{program} log --config {settings}",
             "one mail and why": f"{program} explain 1 --config {settings}",
             "outgoing mail": f"{folder}/mail/outgoing/new/",

@@ -167,11 +167,17 @@ def _add_correction(
 
 
 def set_done(log: Log, message: int, *, done: bool, who: str, now: datetime) -> bool:
-    """A person says that nothing more is owed for a mail, or that something is after all; False when that was so."""
-    changed = log.db.execute(
-        "UPDATE message SET done_at = ? WHERE id = ? AND (done_at IS NULL) = ?",
-        (to_ms(now) if done else None, message, done),
-    ).rowcount
+    """A person says that nothing more is owed for a mail, or that something is after all; False when that was so.
+
+    What is open again is so whatever answers were found up to now.
+    """
+    sql = (
+        "UPDATE message SET done_at = :now WHERE id = :message AND done_at IS NULL"
+        if done
+        else "UPDATE message SET done_at = NULL, answered_at = NULL WHERE id = :message "
+        "AND (done_at IS NOT NULL OR answered_at IS NOT NULL)"
+    )
+    changed = log.db.execute(sql, {"now": to_ms(now), "message": message}).rowcount
     if changed > 0:
         log.event("done" if done else "reopened", f"by {who}", message=message, now=now)
     return bool(changed > 0)
@@ -192,8 +198,7 @@ def _shown(categories: str, account_id: str | None, verdict: Verdict, *, sure: b
 def put_accounts(log: Log, accounts: Iterable[Account]) -> None:
     """Insert or replace accounts with all that hangs on them; others stay."""
     for account in accounts:
-        for table in ("alias", "contact", "contract"):
-            log.db.execute(f"DELETE FROM {table} WHERE account_id = ?", (account.account_id,))  # noqa: S608
+        _clear(log, account.account_id)
         columns = ("account_id", "name", "manager", "tier", "timezone", "language", "hours", "country")
         fields = {name: getattr(account, name) for name in columns}
         log.db.table("account").upsert(fields, pk="account_id")
@@ -206,4 +211,21 @@ def put_accounts(log: Log, accounts: Iterable[Account]) -> None:
         for contract in account.contracts:
             ends = contract.ends.isoformat() if contract.ends is not None else None
             log.db.execute("INSERT INTO contract VALUES (?, ?, ?)", (account.account_id, contract.number, ends))
+    _revised(log)
+
+
+def remove_account(log: Log, account_id: str) -> None:
+    """Remove an account with all that hangs on it; its mails keep its id until somebody gives them another."""
+    _clear(log, account_id)
+    log.db.execute("DELETE FROM account WHERE account_id = ?", (account_id,))
+    _revised(log)
+
+
+def _clear(log: Log, account_id: str) -> None:
+    for table in ("alias", "contact", "contract"):
+        log.db.execute(f"DELETE FROM {table} WHERE account_id = ?", (account_id,))  # noqa: S608 - own names
+
+
+def _revised(log: Log) -> None:
+    """The worker reads the accounts anew before the next mail."""
     log.db.execute("UPDATE meta SET value = value + 1 WHERE name = 'accounts_revision'")

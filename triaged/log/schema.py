@@ -7,7 +7,7 @@ import json
 from sqlite_utils import Database, Migrations
 
 from triaged.errors import Permanent
-from triaged.log import deskschema, tables, waitingschema
+from triaged.log import deskschema, findschema, tables, waitingschema
 from triaged.log.callschema import TABLE, as_of_today
 
 migrations = Migrations("triaged")
@@ -102,6 +102,13 @@ def m011_desk(db: Database) -> None:
         db.execute(statement)
     for what in ("UPDATE", "DELETE"):
         db.execute(deskschema.AUDIT_IS_KEPT.format(what=what))
+
+
+@migrations()
+def m012_find(db: Database) -> None:
+    """What mails are filtered and sorted by; a million mails take some minutes."""
+    for statement in (*_statements(findschema.TABLES), *findschema.TRIGGERS):
+        db.execute(statement)
 
 
 @migrations()

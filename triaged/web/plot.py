@@ -1,4 +1,4 @@
-"""Numbers in, a picture of stacked bars as SVG out; the sheet gives it its colours, and it says what it shows."""
+"""Numbers in, a picture of stacked bars as SVG out; the sheet colours it, and it says what it shows (pure)."""
 
 from __future__ import annotations
 

@@ -2,6 +2,292 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from triaged.errors import ConfigError, Gone, Problem
+from triaged.examples import example_text
+from triaged.loading import folders_of, rules_alone, written_of
+from triaged.log.past import times_fired
+from triaged.log.rulesets import last_use, rule_set
+from triaged.rules.difference import file_changes
+from triaged.rules.grammar import Rule
+from triaged.rulesets import refused
+from triaged.web import drafts, editor, rulehistory
+from triaged.web.desk import Desk, desk_of
+from triaged.web.drafts import Draft, Found, address_of
+from triaged.web.editor import Edit, Editor, Typed
+from triaged.web.gate import Coordinator, Viewer
+from triaged.web.rulewords import rule_words
+from triaged.whatif.difference import Aspect
+from triaged.whatif.words import because, shown, title
+from triaged.worker.service import is_running
+from triaged.written import RULES, Written
 
 router = APIRouter()
+router.include_router(rulehistory.router)
+files = Editor(RULES, "rules_edit.html")
+
+SPANS = (30, 90)
+"""Days in which it is counted how often a rule fired."""
+FILE, LIST = re.compile(r"[A-Za-z0-9][\w .-]*\.toml"), re.compile(r"lists/[A-Za-z0-9][\w .-]*\.txt")
+"""Names for new files: letters that every system and every editor takes."""
+_PROBLEM = re.compile(r"([^:\s]+(?::\d+)?): (.+)")
+_REFUSED = re.compile(r"not taken, rule set \w+ goes on: ")
+NEW_RULE = """\
+[[rule]]
+name = ""
+because = ""
+when.says = [""]
+then.tag = ""
+
+  [[rule.example]]
+  mail = ""
+  gives.tag = ""
+"""
+NEW_LIST = '# One word or phrase a line; a rule names the list with "@{name}"\n'
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A file of the set. rules: how many stand in it, None in one that is no rule file; lines: entries of a list."""
+
+    name: str
+    address: str
+    kind: str
+    rules: int | None
+    lines: int | None
+
+
+@router.get("/rules")
+def rules_page(request: Request, visitor: Viewer) -> HTMLResponse:
+    """What decides, what lies on disk, every file and every rule."""
+    desk = desk_of(request)
+    there, now = written_of(desk.config), desk.clock()
+    with desk.reading() as reader:
+        use, why_not = last_use(reader), refused(reader)
+        in_use = rule_set(reader, use.rules_id) if use is not None else None
+        fired = times_fired(reader, since=[now - timedelta(days=days) for days in SPANS])
+    found = drafts.look(desk.config, there, RULES, now=now)
+    if in_use is not None and in_use.id == there.id:
+        found = Found(())
+    elif len(found.problems) == 0:
+        found = Found(_problems(why_not))
+    try:
+        rules = rules_alone(desk.config, there).rules
+    except ConfigError:
+        rules = ()
+    return desk.page(
+        request,
+        visitor,
+        "rules.html",
+        use=use,
+        running=is_running(desk.log_path),
+        is_in_use=in_use is not None and in_use.id == there.id,
+        changed=[each.words for each in file_changes(in_use, there)] if in_use is not None else [],
+        told=drafts.told(found, there, ""),
+        files=list(_rows(there, rules)),
+        rules=[(rule, *_at(rule), fired.get(rule.name, [0] * len(SPANS))) for rule in rules],
+        spans=SPANS,
+        may_not="" if drafts.may_write(desk.config, RULES) else drafts.may_not_words(desk.config, RULES),
+        folder=folders_of(desk.config)[0],
+    )
+
+
+def _problems(why_not: str) -> tuple[Problem, ...]:
+    """What the worker says is wrong, by file and line."""
+    lines = _REFUSED.sub("", why_not).split("\n") if why_not != "" else []
+    found = [_PROBLEM.fullmatch(line) for line in lines]
+    return tuple(
+        Problem(each[1], each[2]) if each is not None else Problem("rules", line)
+        for each, line in zip(found, lines, strict=True)
+    )
+
+
+def _rows(there: Written, rules: tuple[Rule, ...]) -> list[FileRow]:
+    of_file = [rule.source.rpartition(":")[0] for rule in rules]
+    rows = []
+    for name, octets in there.rules.items():
+        lower, address = name.lower(), address_of(RULES + name)
+        if lower.endswith(".toml"):
+            rows.append(FileRow(name, address, "rules", of_file.count(name), None))
+        elif lower.endswith(".eml"):
+            rows.append(FileRow(name, address, "example mail", None, None))
+        else:
+            lines = [line.partition(b"#")[0].strip() for line in octets.splitlines()]
+            rows.append(FileRow(name, address, "list", None, sum(line != b"" for line in lines)))
+    return sorted(rows, key=lambda row: (("rules", "list", "example mail").index(row.kind), row.name))
+
+
+def _at(rule: Rule) -> tuple[str, str]:
+    """Where a rule stands, and the address of that line."""
+    file, _, line = rule.source.rpartition(":")
+    return rule.source, f"{address_of(RULES + file)}?line={line}"
+
+
+# --- one file ---------------------------------------------------------------------------------------------------
+
+
+@router.get("/rules/new")
+def new(request: Request, visitor: Coordinator, name: str = "") -> Response:
+    """Ask how a new file is to be called, then open it."""
+    name = name.strip()
+    if FILE.fullmatch(name) is not None or LIST.fullmatch(name) is not None:
+        return RedirectResponse(address_of(RULES + quote(name)), status_code=303)
+    problem = "" if name == "" else f"No rule file can be called “{name}”."
+    return desk_of(request).page(
+        request, visitor, "rules_new.html", name=name, problem=problem, status=422 if problem else 200
+    )
+
+
+@router.get("/rules/edit/{name:path}")
+def edit(request: Request, visitor: Viewer, name: str, line: int | None = None) -> Response:
+    """The editor."""
+    desk, name = desk_of(request), files.checked(name)
+    there, draft = written_of(desk.config), None
+    if name not in there.files:
+        if not visitor.may("coordinator"):
+            raise Gone(f"there is no file {name}")
+        is_list = name.endswith(".txt")
+        text = NEW_LIST.format(name=name.rpartition("/")[2].removesuffix(".txt")) if is_list else NEW_RULE
+        draft = Draft(name, text, "")
+    return files.show(desk, request, visitor, name, draft=draft, line=line, **_beside(desk, there))
+
+
+@router.post("/rules/edit/{name:path}")
+def edited(request: Request, visitor: Coordinator, name: str, form: Annotated[Edit, Form()]) -> Response:
+    """Check, try, save or remove it."""
+    desk = desk_of(request)
+    return files.act(
+        desk, request, visitor, files.checked(name), form, line=None, **_beside(desk, written_of(desk.config))
+    )
+
+
+@router.post("/rules/check")
+def check(request: Request, visitor: Coordinator, form: Annotated[Typed, Form()]) -> JSONResponse:
+    """Problems while somebody types."""
+    return editor.check(desk_of(request), form)
+
+
+def _beside(desk: Desk, there: Written) -> dict[str, Any]:
+    return {"sections": rule_words(desk.config, there)}
+
+
+@router.get("/rules/words")
+def words(request: Request, visitor: Viewer) -> HTMLResponse:
+    """Every word of the rule language."""
+    desk = desk_of(request)
+    return desk.page(request, visitor, "rules_words.html", **_beside(desk, written_of(desk.config)))
+
+
+# --- trying -----------------------------------------------------------------------------------------------------
+
+
+@router.get("/rules/try/{name}")
+def tried(request: Request, visitor: Coordinator, name: str) -> HTMLResponse:
+    """A trial that goes on, or what it showed."""
+    desk = desk_of(request)
+    trial = desk.trials.find(name)
+    if trial is None:
+        raise Gone("this trial is not kept any more; try the edit again")
+    found = Found(
+        tuple(Problem(each["where"], each["what"]) for each in trial.hints if each["kind"] == "error"),
+        tuple(Problem(each["where"], each["what"]) for each in trial.hints if each["kind"] == "hint"),
+    )
+    mails = [_mail(each, desk.zone) for each in trial.answer["changes"]] if trial.answer is not None else []
+    return desk.page(
+        request,
+        visitor,
+        "rules_try.html",
+        trial=trial,
+        answer=trial.answer,
+        mails=mails,
+        told=drafts.told(found, trial.written, ""),
+        editor=address_of(trial.name),
+        since=desk.clock() - trial.began,
+    )
+
+
+def _mail(change: dict[str, Any], zone: str) -> dict[str, Any]:
+    """A mail that would be decided otherwise, its aspects in words."""
+    aspects = [
+        Aspect(each["name"], *(tuple(each[key]) for key in ("was", "would", "was_by", "would_by")))
+        for each in change["aspects"]
+    ]
+    return {
+        **change,
+        "aspects": [(title(each), *shown(each, zone=zone), because(each)) for each in aspects],
+    }
+
+
+# --- from a mail to a rule --------------------------------------------------------------------------------------
+
+
+@router.get("/rules/new-example")
+def new_example(request: Request, visitor: Coordinator, mail: str, rule: str = "") -> HTMLResponse:
+    """A logged mail as an example of a rule, to be put below it."""
+    desk = desk_of(request)
+    there = written_of(desk.config)
+    rules = rules_alone(desk.config, there).rules
+    chosen = next((each for each in rules if each.name == rule), None)
+    if chosen is None and rule != "":
+        raise Gone(f"there is no rule “{rule}”")
+    with desk.reading() as reader:
+        number = reader.find(mail)
+        row = reader.row(number) if number is not None else None
+        if row is None:
+            raise Gone(f"there is no mail {mail} in the log")
+        message, decision, background = reader.message(row.id), reader.decision(row.id), reader.background(row.id)
+    if message is None or decision is None:
+        raise Gone(f"mail {mail} has no text any more, or never could be read, so it can be no example")
+    text = example_text(message, decision, background, categories=row.categories, rule=chosen, zone=desk.zone)
+    fired = {trace.name for trace in decision.rules if trace.fired}
+    return desk.page(
+        request,
+        visitor,
+        "rules_example.html",
+        row=row,
+        rules=sorted(rules, key=lambda each: each.name not in fired),
+        fired=fired,
+        chosen=chosen,
+        text=text,
+    )
+
+
+@router.post("/rules/new-example")
+def put_example(
+    request: Request,
+    visitor: Coordinator,
+    rule: Annotated[str, Form(max_length=500)],
+    text: Annotated[str, Form(max_length=drafts.MAX_CHARACTERS)],
+) -> Response:
+    """The editor, with the example below its rule; nothing is saved yet."""
+    desk = desk_of(request)
+    there = written_of(desk.config)
+    rules = rules_alone(desk.config, there).rules
+    chosen = next((each for each in rules if each.name == rule), None)
+    if chosen is None:
+        raise Gone(f"there is no rule “{rule}”")
+    file, _, line = chosen.source.rpartition(":")
+    name = RULES + file
+    was = drafts.opened(there, name)
+    after = [int(each.source.rpartition(":")[2]) for each in rules if each.source.startswith(f"{file}:")]
+    at = _end_of_rule(was.split("\n"), int(line), min((each for each in after if each > int(line)), default=None))
+    lines = was.split("\n")
+    lines[at:at] = ["", *drafts.typed(text).rstrip("\n").split("\n")]
+    draft = Draft(name, "\n".join(lines), was)
+    return files.show(desk, request, visitor, name, draft=draft, line=at + 2, **_beside(desk, there))
+
+
+def _end_of_rule(lines: list[str], begin: int, following: int | None) -> int:
+    """The number of the last line of a rule that begins in a line; notes above the next rule are the next one's."""
+    end = following - 1 if following is not None else len(lines)
+    while end > begin and (lines[end - 1].strip() == "" or lines[end - 1].lstrip().startswith("#")):
+        end -= 1
+    return end

@@ -128,6 +128,6 @@ def _places(evidence: Sequence[Evidence]) -> Iterator[tuple[int, int, Evidence]]
 
 
 def _add(sides: list[Markup], judged: str, start: int, end: int, edge: int) -> None:
-    """Plain text from start to end: what is before the edge to the subject, what is after the empty line to the text."""
+    """Plain text from start to end: what is before the edge to the subject, what is behind it to the text."""
     sides[0] += judged[start : min(end, edge)]
     sides[1] += judged[max(start, edge + 2) : end]

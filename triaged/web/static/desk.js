@@ -19,9 +19,9 @@ function isCommand(event) {
 }
 
 /** Ask the desk for something; what changes it carries the session's token. Returns the Response. */
-function ask(address, { form } = {}) {
+function ask(address, { form, signal } = {}) {
   const options = form === undefined ? {} : { method: "POST", body: form, headers: { "x-csrf-token": csrf } };
-  return fetch(address, { credentials: "same-origin", ...options });
+  return fetch(address, { credentials: "same-origin", signal, ...options });
 }
 
 // Keys that a page names: <a data-key="n j" href=…>, <button data-key="a">; pressing one is as clicking there.
