@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -110,19 +109,16 @@ def _pulse(desk: Desk, reader: Reader, names: list[str]) -> overview.Pulse:
 
 def _volume(desk: Desk, reader: Reader, *, now: datetime, hours: Hours, days: int) -> Picture:
     """What came, by day and category."""
-    first = now.astimezone(ZoneInfo(hours.timezone)).date() - timedelta(days=days - 1)
-    mailboxes = [mailbox.name for mailbox in desk.config.mailbox]
-    counts = overview.volume(reader, since=_days(now, hours, 1 - days), mailboxes=mailboxes)
-    by_day = Counter[tuple[date, str]]()
-    for (moment, category), number in counts.items():
-        by_day[moment.astimezone(ZoneInfo(hours.timezone)).date(), category] += number
+    edges = [_days(now, hours, place) for place in range(1 - days, 2)]
+    counts = overview.volume(reader, days=edges, mailboxes=[mailbox.name for mailbox in desk.config.mailbox])
     order = ("complaint", "request", "renewal")
-    own = sorted({category for _, category in by_day}.difference(order, ("other", "automatic")))
+    own = sorted({category for each in counts for category in each}.difference(order, ("other", "automatic")))
     series = tuple((colour(each), each) for each in (*order, *own, "other", "automatic"))
-    dates = [first + timedelta(days=place) for place in range(days)]
-    rows = tuple((f"{each:%a %d %b}", tuple(by_day[each, name] for _, name in series)) for each in dates)
+    dates = [edge.astimezone(ZoneInfo(hours.timezone)) for edge in edges[:-1]]
+    pairs = zip(dates, counts, strict=True)
+    rows = tuple((f"{each:%a %d %b}", tuple(number[name] for _, name in series)) for each, number in pairs)
     labels = [f"{each:%d %b}" for each in dates]
-    total = sum(by_day.values())
+    total = sum(number.total() for number in counts)
     most = max(rows, key=lambda row: sum(row[1]))
     told = f"{counted(total, 'mail')} came in {days} days; most of them, {sum(most[1]):,}, on {most[0]}."
     return picture("volume", "Mails by day and first category", told, series, rows, labels)
