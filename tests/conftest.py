@@ -1,11 +1,14 @@
-"""The servers that tests share: started once a session, skipped by name where they are not installed (never in CI)."""
+"""Servers and a browser that tests share: started once a session, skipped by name where there are none (not in CI)."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Page, sync_playwright
 
 from tests.servers import cyrus as cyrus_server
 from tests.servers import dovecot as dovecot_server
@@ -13,6 +16,16 @@ from tests.servers.certificates import Authority, make_authority
 from tests.servers.cyrus import Cyrus, running_cyrus
 from tests.servers.dovecot import Dovecot, running_dovecot
 from tests.servers.smtp import SmtpServer, running_smtp_server
+
+CHROMIUM = "Chromium is not installed (Debian: chromium)"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +65,25 @@ def smtp_server(_shared_smtp_server: SmtpServer) -> SmtpServer:
     """A submission server without faults and without mails."""
     _shared_smtp_server.reset()
     return _shared_smtp_server
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """Headless Chromium."""
+    program = shutil.which("chromium")
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(CHROMIUM)
+        pytest.skip(CHROMIUM)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Chromium) -> Iterator[Page]:
+    """A page without history or cookies."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 900})
+    yield context.new_page()
+    context.close()

@@ -202,20 +202,26 @@ def _unknown_names(config: Config, file: TomlFile) -> Iterator[Problem]:
 
 
 def _unreadable_channels(config: Config, file: TomlFile) -> Iterator[Problem]:
-    alerts = config.alerts
-    key = "urls_credential" if alerts.urls_credential else "urls_file"
-    where = file.where(("alerts", key))
-    try:
-        urls = alerts.urls(config.base)
-    except KeyError:
-        yield Problem(where, "there is no $CREDENTIALS_DIRECTORY; only systemd's LoadCredential= makes one")
-    except (OSError, UnicodeDecodeError) as error:
-        what = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        secret = alerts.urls_file or alerts.urls_credential
-        yield Problem(where, f"the secret '{secret}' cannot be read: {what}")
-    else:
-        if (alerts.urls_file or alerts.urls_credential) and urls.strip() == "":
-            yield Problem(where, "the file of alert URLs is empty; without one leave the key out")
+    """The secrets that stand in no table of a server: where alerts go, and what the desk proves itself by."""
+    alerts, desk = config.alerts, config.desk
+    for table, key, given, read, file_of in (
+        ("alerts", "urls", (alerts.urls_file, alerts.urls_credential), alerts.urls, "alert URLs"),
+        ("desk", "oidc_secret", (desk.oidc_secret_file, desk.oidc_secret_credential), desk.oidc_secret, "the secret"),
+    ):
+        where = file.where((table, f"{key}_credential" if given[1] else f"{key}_file"))
+        secret = given[0] or given[1]
+        try:
+            text = read(config.base)
+        except KeyError:
+            yield Problem(where, "there is no $CREDENTIALS_DIRECTORY; only systemd's LoadCredential= makes one")
+        except (OSError, UnicodeDecodeError) as error:
+            what = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+            yield Problem(where, f"the secret '{secret}' cannot be read: {what}")
+        else:
+            if secret and text.strip() == "":
+                yield Problem(where, f"the file of {file_of} is empty; without one leave the key out")
+    if desk.oidc_ca_file and not config.path(desk.oidc_ca_file).is_file():
+        yield Problem(file.where(("desk", "oidc_ca_file")), f"there is no file '{desk.oidc_ca_file}'")
 
 
 def _problem(file: TomlFile, error: ErrorDetails) -> Problem:
@@ -264,6 +270,7 @@ def _wanted(pattern: str) -> str:
         "^[a-z0-9_.-]+$": "use small letters, digits, '.', '-' and '_', without blanks",
         "^[A-Za-z0-9_.-]+$": "use letters, digits, '.', '-' and '_', without blanks",
         "^[A-Za-z0-9.-]+$": "write a domain, such as example.com",
+        "^([A-Za-z0-9-]+)?$": "write the name of a header, such as X-Remote-User",
         "^https?://": "it begins with https://",
         "^(https://.+)?$": "it begins with https://",
         "^(https://[^/]+/?)?$": "write https:// and a host, without a path",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,12 +14,16 @@ from triaged.clocks.derivation import Step, derivation, moment_words
 from triaged.clocks.hours import parse_span
 from triaged.decide import facts_of
 from triaged.decision import ConditionTrace, Decision, RuleTrace
+from triaged.errors import ConfigError, Gone
+from triaged.loading import rules_and_templates
 from triaged.model import Evidence, Message
 from triaged.playbook import sought_by
-from triaged.replay import Remade, Replay
+from triaged.replay import Remade, Replay, as_today
 from triaged.rules.facts import Facts
 from triaged.rules.grammar import DATES, NO_TEMPLATE, SINGLE, Rule, RuleSet
 from triaged.rules.match import look_at, met
+from triaged.rules.named import rule_named
+from triaged.settings import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +206,28 @@ def _no_due(message: Message, decision: Decision) -> str:
 
 
 # --- why not --------------------------------------------------------------------------------------------------------
+
+
+def asked(wanted: str, found: Replay, config: Config) -> WhyNot:
+    """What became of the rule that somebody names; one that only today's files have is tried as it stands today.
+
+    wanted: as in `rules.named.rule_named`. Raises: ValueError (no such rule, or several), Gone (nothing is known of
+    it), ConfigError (what stands in the files today cannot be tried).
+    """
+    remade = found.remade
+    if remade is None:
+        trace = next((each for each in found.stored.rules if wanted.lower() in (each.name.lower(), each.source)), None)
+        if trace is None:
+            raise Gone(f"nothing was written down of a rule “{wanted}”, and it cannot be tried: {found.problem}")
+        return stored_why_not(trace)
+    then = {each.name: each for each in remade.playbook.rules.rules}
+    today: dict[str, Rule] = {}
+    with suppress(ConfigError):  # what is wrong in the files now is no matter for a mail of then
+        today = {each.name: each for each in rules_and_templates(config)[0].rules}
+    name = rule_named(wanted, {each.name: each.source for each in (today | then).values()})
+    if name in then:
+        return why_not(then[name], remade)
+    return why_not(today[name], as_today(remade, config), today=True)
 
 
 def why_not(rule: Rule, remade: Remade, *, today: bool = False) -> WhyNot:

@@ -58,7 +58,7 @@ class Surveyed:
     folder: the server's name; key: as in `Locator`. date: when the server took it. sender: the address in From,
     lower case, `""` if none can be told. message_id, in_reply_to, references: with angle brackets; `""`/empty if none.
     automatic: it says of itself that no person wrote it (Auto-Submitted, RFC 3834). is_sent_folder: it lies in a
-    folder of sent mail (RFC 6154).
+    folder of sent mail (RFC 6154). recipients: the addresses in To, Cc and Bcc, lower case.
     """
 
     folder: str
@@ -70,6 +70,7 @@ class Surveyed:
     references: tuple[str, ...]
     automatic: bool
     is_sent_folder: bool
+    recipients: tuple[str, ...]
 
 
 # --- the mail, read ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from triaged.errors import ConfigError, Problem
 
@@ -65,3 +66,14 @@ def _not_utf8(octets: bytes, at: int) -> str:
     word = octets[start : min(end, start + 40)].decode("cp1252", "replace")
     seen = f" (the word is perhaps '{word}')" if word.isprintable() and "\ufffd" not in word and word != "" else ""
     return f"is not UTF-8 text{seen}; save the file as UTF-8"
+
+
+def visible(text: str) -> str:
+    """A line with control and invisible characters as escapes: what it shows may come from anybody."""
+    return "".join(map(_visible, text))
+
+
+def _visible(letter: str) -> str:
+    if letter == "\t" or unicodedata.category(letter)[0] not in "CZ" or letter == " ":
+        return letter
+    return letter.encode("unicode_escape").decode("ascii")

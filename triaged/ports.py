@@ -44,10 +44,11 @@ class Mailbox(Protocol):
     def wake(self) -> None:
         """End a `wait` in another thread soon. The one method that other threads may call; never raises."""
 
-    def survey(self, since: datetime) -> Iterator[Surveyed]:
+    def survey(self, since: datetime, *, sent_only: bool = False) -> Iterator[Surveyed]:
         """Messages that the server took at `since` or later, of every folder but drafts and those that show all mail
         once more (RFC 6154 \\All, \\Flagged), folder by folder; those of a folder that may not be read are left out.
 
+        sent_only: of folders of sent mail alone, which asks little of the server whatever else the mailbox holds.
         Changes nothing on the server. Nothing else may be asked of this object until the iterator has ended.
         Raises: Transient, LoginRefused.
         """
@@ -69,6 +70,14 @@ class Mailbox(Protocol):
         Either may be the watched folder, by its name. Done twice: Gone. Raises: Transient, Gone (no such message, or no
         folder `source`), Permanent, also when several messages there have it: then none is moved.
         """
+
+    def find(self, message_id: str, folder: str) -> Raw:
+        """The message with this Message-ID (with angle brackets) in a folder: one that was filed, looked at again.
+
+        Changes nothing on the server. Raises: Transient, Gone (no such message, or no folder `folder`), Permanent, also
+        when several messages there have it.
+        """
+        ...
 
     def close(self) -> None:
         """Close; never raises. Done twice: nothing."""
@@ -180,6 +189,21 @@ class Notifier(Protocol):
         """Tell it over every channel: by channel why it was not taken, `""` when it was. Never raises.
 
         bad: an alarm, not an all-clear. Done twice: people are told twice.
+        """
+        ...
+
+
+class Provider(Protocol):
+    """Where people sign in for the desk; it holds nothing, and may be used by several threads."""
+
+    def address(self, *, state: str, nonce: str, verifier: str) -> str:
+        """Where a browser is sent to sign in. All three: random, of this one sign-in. Raises: Transient, Permanent."""
+        ...
+
+    def who(self, code: str, *, nonce: str, verifier: str) -> str:
+        """The name of who came back with this code. Done twice: LoginRefused, for a code is good once.
+
+        Raises: LoginRefused (a sentence: it does not say who, or is not to be believed), Transient, Permanent.
         """
         ...
 

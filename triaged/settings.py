@@ -190,11 +190,18 @@ class Health(Table):
 
 
 class DeskTable(Table):
-    """The review desk: where it listens, and by which address people reach it."""
+    """The review desk: where it listens, by which address people reach it, and how they sign in."""
 
     listen: str = ""
     address: str = ""
     session_h: float = Field(default=12, gt=0, le=24 * 30)
+    user_header: str = Field(default="", pattern="^([A-Za-z0-9-]+)?$")
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_secret_file: str = ""
+    oidc_secret_credential: str = ""
+    oidc_claim: Literal["email", "preferred_username"] = "email"
+    oidc_ca_file: str = ""
 
     @field_validator("listen")
     @classmethod
@@ -213,14 +220,49 @@ class DeskTable(Table):
             parts.scheme not in ("http", "https") or parts.hostname is None or parts.path not in ("", "/")
         ):
             raise ValueError(f"'{value}' must be as in a browser, without a path: https://desk.nordlicht.example")
+        return value.rstrip("/")
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _is_issuer(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value != "" and not (parts.scheme == "https" and parts.hostname) and parts.hostname not in LOOPBACK:
+            raise ValueError(f"'{value}' must begin with https://, as the provider itself writes it")
         return value
 
+    @model_validator(mode="after")
+    def _one_way_in(self) -> DeskTable:
+        if self.user_header and self.socket == "":
+            raise ValueError(
+                'user_header needs listen = "unix:/run/triaged/desk.sock": on a port, any program of this machine '
+                "could reach the desk past the proxy and say that it is anybody"
+            )
+        if self.oidc_issuer == "":
+            return self
+        if self.user_header:
+            raise ValueError("give user_header or oidc_issuer, not both")
+        if self.address == "":
+            raise ValueError("oidc_issuer needs address too: the provider sends people back there")
+        if self.oidc_client_id == "" or (self.oidc_secret_file == "") == (self.oidc_secret_credential == ""):
+            raise ValueError(
+                "oidc_issuer needs oidc_client_id, and either oidc_secret_file or oidc_secret_credential: "
+                "what the provider gave you for this desk"
+            )
+        return self
+
     @property
-    def where(self) -> tuple[str, str, int]:
-        """Path of the socket, host and port: either the first is `""` or the other two count for nothing."""
-        if self.listen.startswith("unix:"):
-            return self.listen.removeprefix("unix:"), "", 0
-        return "", *_host_and_port(self.listen)
+    def socket(self) -> str:
+        """Path of the unix socket it listens on, `""` when it listens on a port."""
+        return self.listen.removeprefix("unix:") if self.listen.startswith("unix:") else ""
+
+    @property
+    def where(self) -> tuple[str, int]:
+        """Host and port, when it listens on one."""
+        return _host_and_port(self.listen)
+
+    def oidc_secret(self, base: Path) -> str:
+        """Without its line end; `""` where none is named. Raises: OSError, KeyError (no credentials folder)."""
+        return secret_text(base, self.oidc_secret_file, self.oidc_secret_credential).rstrip("\r\n")
 
 
 class CanaryTable(Table):

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from triaged.accounts.replies import Ours, reaches, replies
 from triaged.log.mailboxes import ObservedMail, Wish
 from triaged.model import Surveyed
 
@@ -18,17 +19,6 @@ PAGE = Path(__file__).with_name("shadow.html")
 
 Meeting = Literal["both", "neither", "only people", "only triaged"]
 """Who answered, or would have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """Whose answers are people's answers. addresses, domains: lower case."""
-
-    addresses: frozenset[str]
-    domains: frozenset[str]
-
-    def __contains__(self, sender: str) -> bool:
-        return sender in self.addresses or sender.rpartition("@")[2] in self.domains
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +70,17 @@ class Report:
         return [(category, tuple(folders.most_common())) for category, folders in sorted(found.items())]
 
 
-def answers(surveyed: Iterable[Surveyed], ours: Ours) -> dict[str, datetime]:
-    """Message-ID → when a person of ours first answered it: by a mail that names it and was sent, or comes, from us."""
-    found: dict[str, datetime] = {}
-    for each in surveyed:
-        if each.automatic or not (each.is_sent_folder or each.sender in ours):
-            continue
-        for name in (*each.in_reply_to, *each.references):
-            found[name] = min(each.date, found.get(name, each.date))
-    return found
+def answers(mails: Iterable[ObservedMail], surveyed: Iterable[Surveyed], ours: Ours) -> dict[int, datetime]:
+    """A mail's number → when a person of ours first answered its client; without those that nobody answered."""
+    named: dict[str, list[Surveyed]] = {}
+    for each in replies(surveyed, ours):
+        for name in {*each.in_reply_to, *each.references}:
+            named.setdefault(name, []).append(each)
+    dates = {
+        mail.id: [each.date for each in named.get(mail.message_id, ()) if reaches(each, [mail.sender], ours)]
+        for mail in mails
+    }
+    return {number: min(found) for number, found in dates.items() if len(found) > 0}
 
 
 def compare(
@@ -102,10 +94,10 @@ def compare(
     until: datetime,
 ) -> Report:
     """watched: the folder that is watched; a mail that lies in another one too counts as filed there."""
-    answered, lies_in = answers(surveyed, ours), folders_of(surveyed, watched)
+    answered, lies_in = answers(mails, surveyed, ours), folders_of(surveyed, watched)
     shadows = []
     for mail in mails:
-        when = answered.get(mail.message_id)
+        when = answered.get(mail.id)
         would = mail.wish("ack") is not None
         meeting: Meeting = ("both" if would else "only people") if when else ("only triaged" if would else "neither")
         folder = lies_in.get(mail.message_id, "") if mail.message_id != "" else None

@@ -81,6 +81,8 @@ def answer_of(row: LogRow) -> str:
         states.append("[dim]machine, not answered[/dim]")
     if row.assigned != "":
         states.append(f"for {escape(row.assigned)}")
+    if row.answered is not None:
+        states.append("[green]answered by a person[/green]")
     if row.done is not None:
         states.append(coloured("done"))
     if row.copies > 1:
@@ -177,7 +179,8 @@ def print_story(
     risk = f", risk {row.risk:.2f}" if row.risk is not None and row.risk > 0 else ""
     account = escape(row.account_id or "none")
     assigned = f"; for {escape(row.assigned)}" if row.assigned != "" else ""
-    done = f"; done since {wall(row.done, zone)}" if row.done is not None else ""
+    done = f"; answered by a person {wall(row.answered, zone)}" if row.answered is not None else ""
+    done += f"; done since {wall(row.done, zone)}" if row.done is not None else ""
     out.print(f"{categories_of(row)}; account {account}; priority {row.priority}{risk}{due}{assigned}{done}\n")
     if message is not None:
         out.print(escape(message.new_text.strip()), soft_wrap=True)

@@ -134,6 +134,7 @@ def row_view(row: LogRow) -> dict[str, Any]:
         "priority": row.priority,
         "due": moment(row.due),
         "assigned": row.assigned or None,
+        "answered": moment(row.answered),
         "done": moment(row.done),
         "risk": round(row.risk, 4) if row.risk is not None else None,
         "copies": row.copies,

@@ -23,6 +23,7 @@ from triaged.backends.imap.mailbox import ImapMailbox
 from triaged.backends.imap.sent import ImapSent
 from triaged.backends.maildir import MaildirMailbox, MaildirMailer
 from triaged.backends.notify import AppriseNotifier, read_urls, url_problems
+from triaged.backends.oauth.openid import OpenIdProvider
 from triaged.backends.smtp import SmtpMailer, SmtpSettings
 from triaged.backends.vdir import VdirCalendar
 from triaged.config import sign_ins
@@ -56,11 +57,11 @@ from triaged.signon import graph_service, secret_ends, sign_in_problems, tokens_
 from triaged.worker.booking import CalendarLane, Diary
 from triaged.worker.learner import learner_of
 from triaged.worker.listed import ListFile
-from triaged.worker.lookout import Lookout, canary_of, timers, watchfulness_of
+from triaged.worker.lookout import Lookout, canary_of, ours_of, timers, watchfulness_of
 from triaged.worker.perform import FilingLane, LaneService, MailLane
 from triaged.worker.progress import Progress
 from triaged.worker.service import Parts, utc_now
-from triaged.worker.triage import Limits
+from triaged.worker.triage import Limits, TriageProcess
 from triaged.worker.vitals import Page
 from triaged.worker.watch import Watched
 
@@ -116,6 +117,18 @@ def mailbox_of(config: Config, name: str) -> Mailbox:
             )
         case MaildirTable():
             return MaildirMailbox(table.name, config.path(table.path), max_message_bytes=limit)
+
+
+def triage_process(config: Config) -> TriageProcess:
+    """A process that reads mail and decides about it, not started yet, for one who asks beside the worker."""
+    return TriageProcess(
+        build=partial(build_playbook, config),
+        list_path=list_path(config),
+        log_path=log_path(config),
+        limits=Limits(config.triage.timeout_s, config.triage.memory_mb),
+        beat=lambda: None,
+        on_loaded=lambda loaded: None,
+    )
 
 
 def imap_settings(config: Config, table: ImapTable) -> ImapSettings:
@@ -289,6 +302,21 @@ def desk_command(file: Path) -> tuple[str, ...]:
     return (sys.executable, "-m", "triaged", "desk", "--config", str(file.resolve()), "--with-worker")
 
 
+def provider_of(config: Config) -> OpenIdProvider | None:
+    """Where people sign in for the desk, None when they do not do so elsewhere. Raises: OSError, KeyError."""
+    desk = config.desk
+    if desk.oidc_issuer == "":
+        return None
+    return OpenIdProvider(
+        issuer=desk.oidc_issuer,
+        client_id=desk.oidc_client_id,
+        secret=desk.oidc_secret(config.base),
+        claim=desk.oidc_claim,
+        back=f"{desk.address}/sign-in/oidc/back",
+        ca_file=str(config.path(desk.oidc_ca_file)) if desk.oidc_ca_file else None,
+    )
+
+
 def lookout_of(config: Config) -> Lookout:
     """What is looked after, and who is told."""
     return Lookout(
@@ -299,6 +327,8 @@ def lookout_of(config: Config) -> Lookout:
         canary=canary_of(config, secret=secret_of(config)) if config.canary.every_min > 0 else None,
         mailer=partial(mailer_of, config, keep_sent=False),
         calendars=partial(_calendars, config),
+        mailboxes=lambda: [mailbox_of(config, each.name) for each in config.mailbox],
+        ours=ours_of(config),
         stall_s=config.service.stall_s,
         keep_days=config.keep.days,
         learner=learner_of(config),

@@ -127,6 +127,7 @@ def test_a_survey_tells_of_each_mail_where_people_see_it(account: Gmail, box: Im
         ("<7@example.com>", "[Gmail]/Spam"): 1,
     }
     assert [each.message_id for each in box.survey(NOON) if each.is_sent_folder] == ["<4@example.com>"]
+    assert [each.message_id for each in box.survey(NOON, sent_only=True)] == ["<4@example.com>"]
 
 
 def test_a_survey_bears_what_people_hide(account: Gmail, box: ImapMailbox) -> None:
@@ -136,6 +137,7 @@ def test_a_survey_bears_what_people_hide(account: Gmail, box: ImapMailbox) -> No
     found = {each.message_id: each for each in box.survey(NOON)}
     assert (found["<4@example.com>"].folder, found["<4@example.com>"].is_sent_folder) == (ALL_MAIL, True)
     assert (found["<5@example.com>"].folder, found["<5@example.com>"].is_sent_folder) == (ALL_MAIL, False)
+    assert list(box.survey(NOON, sent_only=True)) == [found["<4@example.com>"]]
     account.hidden = {ALL_MAIL}
     assert set(told(box)) == {
         *((f"<{number}@example.com>", "INBOX") for number in (1, 2, 3)),

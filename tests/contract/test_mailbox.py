@@ -429,6 +429,31 @@ def test_what_was_filed_is_brought_back(site: Site) -> None:
     assert [raw.octets for raw in site.mailbox.fetch(keys_after(site.mailbox, None))] == [mails[2]]
 
 
+def test_what_was_filed_can_be_looked_at_and_stays_as_it_is(site: Site) -> None:
+    folder = f"Done-{uuid.uuid4().hex}"
+    for number in (11, 12):
+        site.lay(folder, mail(number, size_bytes=700), FIRST)
+    fill(site, 1)
+    before = site.state()
+    found = site.mailbox.find("<11@example.com>", folder)
+    assert (found.octets, found.size_bytes) == (mail(11, size_bytes=700), 700)
+    assert (found.locator.folder, found.received) == (folder, FIRST.astimezone(UTC))
+    site.mailbox.connect()
+    assert site.mailbox.find("<1@example.com>", site.mailbox.folder).octets == mail(1)
+    for message_id, where in (("<13@example.com>", folder), ("<11@example.com>", site.mailbox.folder)):
+        site.mailbox.connect()
+        with pytest.raises(Gone):
+            site.mailbox.find(message_id, where)
+    site.mailbox.connect()
+    with pytest.raises(Gone):
+        site.mailbox.find("<11@example.com>", "No")
+    assert site.state() == before
+    site.lay(folder, mail(11), FIRST)
+    site.mailbox.connect()
+    with pytest.raises(Permanent, match="2 messages"):
+        site.mailbox.find("<11@example.com>", folder)
+
+
 def test_what_cannot_be_told_by_its_message_id_stays(site: Site) -> None:
     folder = f"Done-{uuid.uuid4().hex}"
     for octets in (mail(1), mail(1, size_bytes=700), mail(11)):
@@ -452,6 +477,7 @@ def test_a_survey_tells_of_every_folder(site: Site) -> None:
     site.deliver(headed(f"From: ann@client.example\nMessage-ID: {asked}"), FIRST)
     filed = f"Done-{mark}/Clients"
     answer = f"From: Lena <Lena@Desk.example>\nMessage-ID: <answer.{mark}@example.com>\nIn-Reply-To: {asked}\n"
+    answer += 'To: "Ann" <Ann@client.example>,\n bob@client.example\nCc: Marek <marek@desk.example>\n'
     site.lay("Sent Items", headed(answer + f"References: <a@example.com>\n\t{asked}\n  <nonsense"), FIRST)
     site.lay(filed, headed(f"message-id: <filed.{mark}@example.com>\nAuto-Submitted: auto-replied (away)"), FIRST)
     site.lay("Drafts", headed(f"Message-ID: <draft.{mark}@example.com>"), FIRST)
@@ -462,6 +488,8 @@ def test_a_survey_tells_of_every_folder(site: Site) -> None:
     told = found[f"<answer.{mark}@example.com>"]
     assert (told.in_reply_to, told.references) == ((asked,), ("<a@example.com>", asked))
     assert (told.sender, told.folder, told.is_sent_folder) == ("lena@desk.example", "Sent Items", True)
+    assert told.recipients == ("ann@client.example", "bob@client.example", "marek@desk.example")
+    assert found[asked].recipients == ()
     assert [(each.automatic, each.is_sent_folder) for each in (found[asked], told)] == [(False, False), (False, True)]
     assert found[f"<filed.{mark}@example.com>"].automatic
     assert found[f"<filed.{mark}@example.com>"].folder == filed
@@ -480,6 +508,25 @@ def test_a_survey_begins_at_its_moment_and_the_mailbox_goes_on(site: Site) -> No
     assert list(site.mailbox.survey(datetime(2099, 1, 1, tzinfo=UTC))) == []
 
 
+def test_a_survey_of_sent_mail_alone(site: Site) -> None:
+    mark = uuid.uuid4().hex
+    site.deliver(headed(f"Message-ID: <asked.{mark}@example.com>"), FIRST)
+    site.lay(f"Done-{mark}", headed(f"Message-ID: <filed.{mark}@example.com>"), FIRST)
+    site.lay("Drafts", headed(f"Message-ID: <draft.{mark}@example.com>"), FIRST)
+    for number, minutes in ((1, -1), (2, 0), (3, 1)):
+        received = FIRST + timedelta(minutes=minutes)
+        site.lay("Sent Items", headed(f"To: {number}@client.example\nMessage-ID: <{number}.{mark}@x>"), received)
+    before = site.state()
+    whole = {each.key: each for each in site.mailbox.survey(FIRST) if each.is_sent_folder}
+    found = {each.key: each for each in site.mailbox.survey(FIRST, sent_only=True)}
+    ours = sorted((each.message_id, each.recipients) for each in found.values() if mark in each.message_id)
+    assert ours == [(f"<{number}.{mark}@x>", (f"{number}@client.example",)) for number in (2, 3)]
+    assert found == whole
+    assert {each.folder for each in found.values()} == {"Sent Items"}
+    assert site.state() == before
+    assert list(site.mailbox.survey(datetime(2099, 1, 1, tzinfo=UTC), sent_only=True)) == []
+
+
 HOSTILE = (
     b"",
     b"\x00\xff\xfe",
@@ -487,6 +534,7 @@ HOSTILE = (
     b"Message-ID: " + b"<" * 50_000,
     b"References: " + b"<x@y> " * 50_000,
     b'From: "' + b'"' * 50_000 + b"@" * 50_000,
+    b"To: " + b"a" * 50_000 + b"@" * 50_000,
     b"Message-ID: <a\x00b@c>\r\nFrom: =?utf-8?q?x?= <\xc3\xa4@b>\r\n \r\n\r\nAuto-Submitted:",
 )
 

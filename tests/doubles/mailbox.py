@@ -93,6 +93,20 @@ class MemoryMailbox:
 
     def refile(self, message_id: str, source: str, target: str) -> None:
         """Into the watched folder it comes as a new message, as with IMAP."""
+        found = self._the_one(message_id, source)
+        moved = self._messages.pop(found) if source == self.folder else self.folders[source].pop(found)
+        if target == self.folder:
+            self.deliver(moved[1], received=moved[0])
+        else:
+            self.folders.setdefault(target, []).append(moved)
+
+    def find(self, message_id: str, folder: str) -> Raw:
+        found = self._the_one(message_id, folder)
+        received, octets = self._messages[found] if folder == self.folder else self.folders[folder][found]
+        return Raw(Locator(self.name, folder, f"1/{found + 1}"), received, octets, len(octets))
+
+    def _the_one(self, message_id: str, source: str) -> int:
+        """Its number in the watched folder, or its place in another."""
         self._fault()
         watched = {number: octets for number, (_, octets) in self._messages.items()}
         filed = dict(enumerate(octets for _, octets in self.folders.get(source, [])))
@@ -104,18 +118,16 @@ class MemoryMailbox:
         ]
         if len(found) != 1:
             raise none_or_several(self.name, len(found), message_id, source)
-        moved = self._messages.pop(found[0]) if source == self.folder else self.folders[source].pop(found[0])
-        if target == self.folder:
-            self.deliver(moved[1], received=moved[0])
-        else:
-            self.folders.setdefault(target, []).append(moved)
+        return found[0]
 
-    def survey(self, since: datetime) -> Iterator[Surveyed]:
+    def survey(self, since: datetime, *, sent_only: bool = False) -> Iterator[Surveyed]:
         self._fault()
         watched = {f"{self.validity}/{number}": found for number, found in self._messages.items()}
         filed = {name: {f"1/{n}": each for n, each in enumerate(mails, 1)} for name, mails in self.folders.items()}
         for name, mails in {self.folder: watched, **filed}.items():
-            for key, (date, octets) in mails.items() if not is_draft_name(name) else ():
+            if is_draft_name(name) or (sent_only and not is_sent_name(name)):
+                continue
+            for key, (date, octets) in mails.items():
                 if date >= since:
                     yield surveyed(octets, folder=name, key=key, date=date, is_sent_folder=is_sent_name(name))
 

@@ -323,7 +323,8 @@ class EwsFake:
 
     def _GetFolder(self, asked: etree._Element) -> Iterator[object]:
         for each in asked.iterfind("m:FolderIds/*", NS):
-            yield [M.Folders(self._folder(M.x(etree.fromstring(etree.tostring(each)))).element(all_fields=False))]
+            named = asked.find("m:FolderShape/t:AdditionalProperties", NS) is not None
+            yield [M.Folders(self._folder(M.x(etree.fromstring(etree.tostring(each)))).element(all_fields=named))]
 
     def _FindFolder(self, asked: etree._Element) -> Iterator[object]:
         top = self._folder(asked.find("m:ParentFolderIds", NS))

@@ -147,6 +147,11 @@ class Item:
         if self.event is not None:
             return _calendar(self.event, wanted)
         made = []
+        for name, head in (("ToRecipients", "to"), ("CcRecipients", "cc"), ("BccRecipients", "bcc")):
+            found = re.findall(r"[^\s<>\"(),;:@]+@[^\s<>\"(),;:@]+", self.head(head)[:2000])
+            people = [T.Mailbox(T.Name(each), T.EmailAddress(each), T.RoutingType("SMTP")) for each in found]
+            if f"message:{name}" in wanted and len(people) > 0:
+                made.append(T(name, *people))
         address = re.search(r"[^\s<>\"(),;:@]+@[^\s<>\"(),;:@]+", self.head("from")[-500:])
         if "message:From" in wanted and address is not None:
             made.append(T.From(T.Mailbox(T.Name(address[0]), T.EmailAddress(address[0]), T.RoutingType("SMTP"))))

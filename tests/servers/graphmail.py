@@ -208,6 +208,12 @@ class MailStore:
             "categories": mail.categories,
             "parentFolderId": f"AQMk-other-{mail.folder}" if self.other_form else mail.folder,
             "from": {"emailAddress": {"name": "", "address": address[-1]}} if address else None,
+        } | {
+            f"{name}Recipients": [
+                {"emailAddress": {"name": "", "address": each}}
+                for each in re.findall(r"[^\s<>\",]+@[^\s<>\",]+", mail.field(name))
+            ]
+            for name in ("to", "cc", "bcc")
         }
         if mail.received_here:
             whole["internetMessageHeaders"] = [{"name": name, "value": value} for name, value in mail.fields()]

@@ -329,6 +329,60 @@ WRONG = [
         "the file of alert URLs is empty; without one leave the key out",
     ),
     (
+        "a proxy's word on a port",
+        "[hours]",
+        '[desk]\nlisten = "127.0.0.1:9870"\nuser_header = "X-Remote-User"\n\n[hours]',
+        "[desk]",
+        'desk: user_header needs listen = "unix:/run/triaged/desk.sock": on a port, any program of this machine could '
+        "reach the desk past the proxy and say that it is anybody",
+    ),
+    (
+        "a header that is none",
+        "[hours]",
+        '[desk]\nuser_header = "Remote User"\n\n[hours]',
+        "user_header",
+        "'desk.user_header' cannot be 'Remote User'; write the name of a header, such as X-Remote-User",
+    ),
+    (
+        "a provider in the open",
+        "[hours]",
+        '[desk]\noidc_issuer = "http://login.example.test"\n\n[hours]',
+        "oidc_issuer",
+        "desk.oidc_issuer: 'http://login.example.test' must begin with https://, as the provider itself writes it",
+    ),
+    (
+        "a provider that sends people nowhere",
+        "[hours]",
+        '[desk]\noidc_issuer = "https://login.example.test"\n\n[hours]',
+        "[desk]",
+        "desk: oidc_issuer needs address too: the provider sends people back there",
+    ),
+    (
+        "a provider that does not know the desk",
+        "[hours]",
+        '[desk]\naddress = "https://desk.example.test"\noidc_issuer = "https://login.example.test"\n'
+        'oidc_client_id = "desk"\n\n[hours]',
+        "[desk]",
+        "desk: oidc_issuer needs oidc_client_id, and either oidc_secret_file or oidc_secret_credential: "
+        "what the provider gave you for this desk",
+    ),
+    (
+        "two ways to say who it is",
+        "[hours]",
+        '[desk]\nlisten = "unix:/run/desk.sock"\naddress = "https://desk.example.test"\nuser_header = "X-User"\n'
+        'oidc_issuer = "https://login.example.test"\n\n[hours]',
+        "[desk]",
+        "desk: give user_header or oidc_issuer, not both",
+    ),
+    (
+        "a secret of the desk that is not there",
+        "[hours]",
+        '[desk]\naddress = "https://desk.example.test"\noidc_issuer = "https://login.example.test"\n'
+        'oidc_client_id = "desk"\noidc_secret_file = "nowhere"\n\n[hours]',
+        "oidc_secret_file",
+        "the secret 'nowhere' cannot be read: No such file or directory",
+    ),
+    (
         "a Maildir keeps no sent mail",
         'keep_sent_in = "desk"',
         'keep_sent_in = "second"',

@@ -18,7 +18,7 @@ OURS = f"<{'0f' * 20}@{DOMAIN}>"
 
 
 def lying(message_id: str, folder: str = "INBOX", *, is_sent: bool = False) -> Surveyed:
-    return Surveyed(folder, "9/1", NOW, "ann@client.example", message_id, (), (), False, is_sent)
+    return Surveyed(folder, "9/1", NOW, "ann@client.example", message_id, (), (), False, is_sent, ())
 
 
 def look(*, running: bool, ahead: tuple[str, ...] | None = (), cursor_at: datetime | None = NOW - 5 * MINUTE) -> Look:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from triaged.accounts.replies import Ours
 from triaged.log.mailboxes import ObservedMail, Wish
 from triaged.model import Surveyed
-from triaged.shadow import Ours, answers, compare, page, sentences, span_words, view, would_words
+from triaged.shadow import answers, compare, page, sentences, span_words, view, would_words
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 OURS = Ours(frozenset({"desk@firm.example"}), frozenset({"own.example"}))
@@ -36,9 +37,10 @@ def found(
     automatic: bool = False,
     hours: float = 1,
     message_id: str = "<re@x>",
+    to: str = "ann@client.example",
 ) -> Surveyed:
     date = NOW + timedelta(hours=hours)
-    return Surveyed(folder, "1/1", date, sender, message_id, (names,) if names else (), (), automatic, sent)
+    return Surveyed(folder, "1/1", date, sender, message_id, (names,) if names else (), (), automatic, sent, (to,))
 
 
 @pytest.mark.parametrize(
@@ -52,16 +54,21 @@ def found(
         (found(sender=""), False),
         (found(sent=True, automatic=True), False),
         (found(sent=True, names="<other@client.example>"), False),
+        (found(sent=True, to="boss@client.example"), True),  # to a colleague of hers
+        (found(sent=True, to="lena@own.example"), False),  # forwarded among us
+        (found(sent=True, to="help@partner.example"), False),  # forwarded to somebody else
     ],
 )
 def test_whose_mail_is_an_answer(mail: Surveyed, counts: bool) -> None:
-    assert (ASKED in answers([mail], OURS)) == counts
+    asked = observed(1, message_id=ASKED)
+    assert answers([asked], [mail], OURS) == ({1: mail.date} if counts else {})
 
 
 def test_the_first_answer_counts_by_reply_or_reference() -> None:
     later = found(sent=True, hours=5)
-    earlier = Surveyed("Sent", "1/2", NOW + timedelta(hours=2), "", "<b@x>", ("<c@x>",), ("<a@x>", ASKED), False, True)
-    assert answers([later, earlier], OURS)[ASKED] == NOW + timedelta(hours=2)
+    date, to = NOW + timedelta(hours=2), ("ann@client.example",)
+    earlier = Surveyed("Sent", "1/2", date, "", "<b@x>", ("<c@x>",), ("<a@x>", ASKED), False, True, to)
+    assert answers([observed(1, message_id=ASKED)], [later, earlier], OURS) == {1: date}
 
 
 def test_the_report_in_figures_and_words() -> None:

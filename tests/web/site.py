@@ -24,7 +24,7 @@ from triaged.log import users
 from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.log.users import Role
-from triaged.settings import Config
+from triaged.settings import Config, DeskTable
 from triaged.web.app import build
 from triaged.web.signin import hashed
 from triaged.wire import log_path, parts_of
@@ -38,13 +38,23 @@ PEOPLE: dict[str, Role] = {"vera": "viewer", "carl": "coordinator", "mona": "man
 CSRF = re.compile(r'<meta name="csrf" content="([^"]+)">')
 
 
-def play_night(folder: Path) -> Config:
-    """The demo's sixty mails, worked on; and one user of each role."""
+def play_night(folder: Path, *, send: str = "auto") -> Config:
+    """The demo's sixty mails, worked on; and one user of each role. send: how answers leave, as in config.toml."""
     config = lay_out(folder, datetime.now(UTC))
-    failures = Service(parts_of(config)).run(once=True)
-    assert failures == ()
+    if send != "auto":
+        text = config.file.read_text(encoding="utf-8")
+        config.file.write_text(text.replace('\nsend = "auto"', f'\nsend = "{send}"'), encoding="utf-8")
+        config = load_config(config.file)
+        assert config.acknowledge.send == send
+    work(config)
     add_users(config)
     return config
+
+
+def work(config: Config) -> None:
+    """Have the worker do what there is to do."""
+    failures = Service(parts_of(config)).run(once=True)
+    assert failures == ()
 
 
 def add_users(config: Config) -> None:
@@ -58,6 +68,12 @@ def copied(night: Path, folder: Path) -> Config:
     """That night in another folder, to be changed."""
     shutil.copytree(night, folder)
     return load_config(folder / "config.toml")
+
+
+def desk_with(config: Config, **values: object) -> Config:
+    """The same site with other values in `[desk]`, checked as those of a file."""
+    desk = DeskTable.model_validate({**config.desk.model_dump(), **values})
+    return config.model_copy(update={"desk": desk})
 
 
 @dataclass
@@ -98,31 +114,48 @@ def browsing(config: Config, name: str = "") -> Iterator[Browser]:
 @contextmanager
 def serving(config: Config) -> Iterator[str]:
     """`triaged desk` as a process of its own; gives its address."""
+    with desk_process(config) as (address, _process):
+        yield address
+
+
+@contextmanager
+def desk_process(config: Config) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Its address, and the process."""
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port = probe.getsockname()[1]
-    text = config.file.read_text(encoding="utf-8")
-    config.file.write_text(
-        re.sub(r'(\[desk\][^\n]*\nlisten = )"[^"]*"', rf'\1"127.0.0.1:{port}"', text), encoding="utf-8"
-    )
+    set_in_desk(config, "listen", f"127.0.0.1:{port}")
+    address = f"http://127.0.0.1:{port}"
+    with started(config, ("127.0.0.1", port)) as process:
+        yield address, process
+
+
+@contextmanager
+def started(config: Config, where: str | tuple[str, int]) -> Iterator[subprocess.Popen[bytes]]:
+    """`triaged desk`, once somebody can connect: to the path of a socket, or to host and port."""
     command = [sys.executable, "-m", "triaged", "desk", "--config", str(config.file)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
-        address = f"http://127.0.0.1:{port}"
         try:
-            _wait_for(address, process)
-            yield address
+            _wait_for(where, process)
+            yield process
         finally:
             process.terminate()
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+def set_in_desk(config: Config, key: str, value: str) -> None:
+    """A key of `[desk]` in the file."""
+    text = config.file.read_text(encoding="utf-8")
+    desk = text.index("[desk]")
+    changed = re.sub(rf'(?m)^{key} = "[^"]*"', f'{key} = "{value}"', text[desk:], count=1)
+    config.file.write_text(text[:desk] + changed, encoding="utf-8")
+
+
+def _wait_for(where: str | tuple[str, int], process: subprocess.Popen[bytes]) -> None:
     give_up_at = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < give_up_at:
-        try:
-            httpx.get(f"{address}/sign-in")
-        except httpx.TransportError:
-            time.sleep(0.1)
-        else:
-            return
+        with socket.socket(socket.AF_UNIX if isinstance(where, str) else socket.AF_INET) as probe:
+            if probe.connect_ex(where) == 0:
+                return
+        time.sleep(0.1)
     raise RuntimeError("the desk does not answer")
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -78,12 +78,19 @@ def read_accounts(path: Path, *, people: frozenset[str], check: Check = unchecke
     spreadsheets do. people: ids a manager may be; empty: not checked. check: tells what else is wrong in an account.
     Raises: ConfigError with every problem found, by `file:line` and column.
     """
+    return parse_accounts(_octets(path), name=str(path), people=people, check=check)
+
+
+def parse_accounts(
+    octets: bytes, *, name: str, people: frozenset[str], check: Check = unchecked
+) -> tuple[Account, ...]:
+    """As `read_accounts`, of a file's octets; name: what problems call it."""
     problems: list[Problem] = []
 
     def problem(line: int, column: str, what: str) -> None:
-        problems.append(Problem(f"{path}:{line}", f"column '{column}': {what}" if column else what))
+        problems.append(Problem(f"{name}:{line}", f"column '{column}': {what}" if column else what))
 
-    rows = list(_rows(_text(path), str(path), problem))
+    rows = list(_rows(_text(octets, name), name, problem))
     accounts, ids, claims = [], dict[str, int](), dict[str, tuple[str, int]]()
     for row in rows:
         account = _account(row, people)
@@ -103,26 +110,47 @@ def read_accounts(path: Path, *, people: frozenset[str], check: Check = unchecke
     return tuple(accounts)
 
 
+def read_cells(
+    cells: Mapping[str, str], *, people: frozenset[str], check: Check = unchecked
+) -> tuple[Account, tuple[tuple[str, str], ...]]:
+    """One account as a form gives it: cells by column (`COLUMNS`), as a file's would be; missing ones are empty.
+
+    Returns the account and (column, sentence) of every problem; with a problem it is not to be kept.
+    """
+    problems: list[tuple[str, str]] = []
+    row = _Row(
+        1,
+        {column: cells.get(column, "").strip() for column in COLUMNS},
+        lambda _line, column, what: problems.append((column, what)),
+    )
+    account = _account(row, people)
+    problems.extend(check(account))
+    return account, tuple(problems)
+
+
 # --- octets → rows -------------------------------------------------------------------------------------------
 
 
-def _text(path: Path) -> str:
+def _octets(path: Path) -> bytes:
     try:
-        octets = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise ConfigError((Problem(str(path), "there is no such file"),)) from None
     except OSError as error:
         raise ConfigError((Problem(str(path), f"cannot be read: {error.strerror}"),)) from None
+
+
+def _text(octets: bytes, name: str) -> str:
     if len(octets) > MAX_FILE_BYTES:
-        raise ConfigError((Problem(str(path), f"is larger than {MAX_FILE_BYTES // 1024 // 1024} MB"),))
+        raise ConfigError((Problem(name, f"is larger than {MAX_FILE_BYTES // 1024 // 1024} MB"),))
     save = "save it as 'CSV UTF-8 (comma separated)'"
-    if octets.startswith((b"\xff\xfe", b"\xfe\xff", b"PK")):
-        raise ConfigError((Problem(str(path), f"is a workbook or UTF-16 text, no CSV in UTF-8; {save}"),))
+    if octets.startswith((b"\xff\xfe", b"\xfe\xff", b"PK")) or b"\0" in octets:
+        raise ConfigError((Problem(name, f"is a workbook or UTF-16 text, no CSV in UTF-8; {save}"),))
     try:
         return octets.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = octets[: error.start].count(b"\n") + 1
-        raise ConfigError((Problem(f"{path}:{line}", f"is not UTF-8 text; {save}"),)) from None
+        raise ConfigError((Problem(f"{name}:{line}", f"is not UTF-8 text; {save}"),)) from None
 
 
 def _rows(text: str, name: str, problem: Callable[[int, str, str], None]) -> Iterator[_Row]:
@@ -201,10 +229,10 @@ def _account(row: _Row, people: frozenset[str]) -> Account:
         name=row.cells["name"],
         domains=tuple(dict.fromkeys(domains)),
         addresses=tuple(dict.fromkeys(addresses)),
-        contacts=tuple(_checked(row, "contacts", row.parts("contacts"), _contact)),
+        contacts=_once(row, "contacts", _checked(row, "contacts", row.parts("contacts"), _contact), _spec),
         manager=manager,
         tier=row.cells["tier"].lower(),
-        contracts=tuple(_contracts(row)),
+        contracts=_once(row, "contract_no", _contracts(row), _number),
         timezone=zone,
         language=language,
         hours=row.cells["hours"],
@@ -235,6 +263,24 @@ def _checked(row: _Row, column: str, parts: list[str], read: Callable[[str], _T]
         except ValueError as error:
             row.wrong(column, str(error))
     return values
+
+
+def _once(row: _Row, column: str, found: Iterable[_T], key_of: Callable[[_T], str]) -> tuple[_T, ...]:
+    """Each once; two that differ under one key are a problem."""
+    known: dict[str, _T] = {}
+    for each in found:
+        if known.setdefault(key_of(each), each) != each:
+            what = f"'{key_of(each)}' stands here twice" if key_of(each) != "" else "two contracts have no number"
+            row.wrong(column, f"{what}, and not alike; leave one")
+    return tuple(known.values())
+
+
+def _spec(contact: Contact) -> str:
+    return contact.addr_spec
+
+
+def _number(contract: Contract) -> str:
+    return contract.number
 
 
 def _domain(text: str) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from triaged.errors import Gone, Permanent
 from triaged.model import Surveyed
 
-FIELDS = ("MESSAGE-ID", "IN-REPLY-TO", "REFERENCES", "FROM", "AUTO-SUBMITTED")
+FIELDS = ("MESSAGE-ID", "IN-REPLY-TO", "REFERENCES", "FROM", "TO", "CC", "BCC", "AUTO-SUBMITTED")
 """All that is read of a message."""
 HEAD_BYTES = 65_536
 """Octets of a head that are looked at; a longer one is cut."""
@@ -23,13 +23,13 @@ DRAFT_NAMES = frozenset("drafts|draft|entwürfe|brouillons|borradores|bozze|conc
 """Names that mail programs give these folders, where no server marks them (RFC 6154)."""
 
 _FIELD = re.compile(
-    rb"^(message-id|in-reply-to|references|from|auto-submitted):((?:[^\r\n]*)(?:\r?\n[ \t][^\r\n]*)*)",
+    rb"^(message-id|in-reply-to|references|from|to|cc|bcc|auto-submitted):((?:[^\r\n]*)(?:\r?\n[ \t][^\r\n]*)*)",
     re.IGNORECASE | re.MULTILINE,
 )
 _ID = re.compile(r"<[^<>\s]{1,996}>")
 _ADDRESS = re.compile(r"[^\s<>\"(),;:@]{1,256}@[^\s<>\"(),;:@]{1,256}")
-FROM_CHARACTERS = 2_000
-"""Characters of a From field that an address is looked for in."""
+FROM_CHARACTERS, TO_CHARACTERS = 2_000, 20_000
+"""Characters of a From field, and of To, Cc and Bcc together, that addresses are looked for in."""
 
 
 def surveyed(octets: bytes, *, folder: str, key: str, date: datetime, is_sent_folder: bool) -> Surveyed:
@@ -39,6 +39,7 @@ def surveyed(octets: bytes, *, folder: str, key: str, date: datetime, is_sent_fo
     for name, value in _FIELD.findall(head):
         fields.setdefault(name.decode("ascii").lower(), value.decode("utf-8", "replace").strip())
     addresses = _ADDRESS.findall(fields.get("from", "")[:FROM_CHARACTERS])
+    to = ", ".join(fields[name] for name in ("to", "cc", "bcc") if name in fields)[:TO_CHARACTERS]
     own = _ids(fields.get("message-id", ""))
     submitted = re.split(r"[\s;(]", fields.get("auto-submitted", "no"))[0].lower()
     return Surveyed(
@@ -51,6 +52,7 @@ def surveyed(octets: bytes, *, folder: str, key: str, date: datetime, is_sent_fo
         references=_ids(fields.get("references", "")),
         automatic=submitted != "no",
         is_sent_folder=is_sent_folder,
+        recipients=tuple(dict.fromkeys(each.lower() for each in _ADDRESS.findall(to))),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import threading
@@ -81,21 +82,21 @@ class MaildirMailbox:
         """End a `wait`, or the next one if none is under way."""
         self._woken.set()
 
-    def survey(self, since: datetime) -> Iterator[Surveyed]:
+    def survey(self, since: datetime, *, sent_only: bool = False) -> Iterator[Surveyed]:
         """The heads of this folder and of every Maildir++ folder beside it, by modification time."""
         with _translated(self._path):
             root = _root(self._path)
             folders = [root, *sorted(path for path in root.glob(".?*") if (path / "cur").is_dir())]
             for path in folders:
                 name = self.folder if path == self._path else _folder_name(path) if path != root else "INBOX"
-                if is_draft_name(name):
+                sent = is_sent_name(name)
+                if is_draft_name(name) or (sent_only and not sent):
                     continue
                 for key, file in _paths(path).items():
                     with suppress(FileNotFoundError, PermissionError), file.open("rb") as opened:
                         date = datetime.fromtimestamp(os.fstat(opened.fileno()).st_mtime, UTC)
                         if date >= since:
                             head = opened.read(HEAD_BYTES)
-                            sent = is_sent_name(name)
                             yield surveyed(head, folder=name, key=key, date=date, is_sent_folder=sent)
 
     def mark(self, key: str, categories: Sequence[str]) -> None:
@@ -117,6 +118,15 @@ class MaildirMailbox:
             if len(found) != 1:
                 raise none_or_several(self.name, len(found), message_id, source)
             self._move(*found[0], into)
+
+    def find(self, message_id: str, folder: str) -> Raw:
+        """By the Message-ID in each head."""
+        with _translated(self._path):
+            found = [item for item in _paths(self._named(folder)).items() if _message_id(item[1]) == message_id]
+            raw = self._read(*found[0]) if len(found) == 1 else None
+        if raw is None:
+            raise none_or_several(self.name, len(found) if len(found) > 1 else 0, message_id, folder)
+        return dataclasses.replace(raw, locator=Locator(self.name, folder, raw.locator.key))
 
     def _named(self, folder: str) -> Path:
         return self._path if folder == self.folder else _subfolder(self._path, folder)

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from triaged import terminal, views
+from triaged import rebook, terminal, views
 from triaged.cli.common import ConfigOption, IdArgument, JsonOption, app, config_of, fail, reader_of, row_of, writing
-from triaged.decision import BookCall, CancelCall, MoveCall, Planned
+from triaged.decision import BookCall, CancelCall, MoveCall
+from triaged.errors import Permanent
 from triaged.log.calls import CallRow, calls
 from triaged.log.read import Reader
-from triaged.model import Interval
 from triaged.settings import Config
-from triaged.tomlfile import did_you_mean
 
 calls_app = typer.Typer(help="Calls with clients: list, move, cancel.", no_args_is_help=True)
 app.add_typer(calls_app, name="calls")
@@ -43,7 +41,7 @@ def calls_list(
     elif len(rows) == 0:
         terminal.console().print("no call is offered or booked")
     else:
-        terminal.console().print(_table(rows, _names(loaded)))
+        terminal.console().print(_table(rows, rebook.names(loaded)))
 
 
 @calls_app.command("move", epilog='Example: triaged calls move T-7K3M9QX "2026-12-01 15:00"')
@@ -57,20 +55,17 @@ def calls_move(
     """Move a call to another time, or book one that was only offered, if its calendar is free then; the client is
     sent the new invitation."""
     from triaged.loading import letterhead_of
-    from triaged.scheduling import choose, move
 
     loaded, now = config_of(config), datetime.now(UTC)
     with reader_of(loaded) as reader:
         row, message_id = _call(reader, mail)
-    appointment = row.call.appointment
-    start = _moment(to, zone=zone or row.zone, now=now)
-    windows = (Interval(start, start + timedelta(minutes=appointment.minutes)),)
-    make = choose if row.call.slot is None else move
-    cause = f"{appointment.uid}:{now.isoformat()}"
-    effect = make(row.call, windows, letterhead_of(loaded), cause=cause, in_reply_to=message_id)
-    done = "book" if row.call.slot is None else "move"
-    words = f"{done} the call of {_who(row, loaded)} to {terminal.wall(start, row.zone)} ({row.zone})"
-    _plan(loaded, row, effect, words, tells=True, yes=yes, now=now)
+    try:
+        start = rebook.moment(to, zone=zone or row.zone, now=now)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    _plan(
+        loaded, row, rebook.moved(row, start, letterhead_of(loaded), message_id=message_id, now=now), yes=yes, now=now
+    )
 
 
 @calls_app.command("cancel", epilog="Example: triaged calls cancel T-7K3M9QX")
@@ -82,19 +77,13 @@ def calls_cancel(
 ) -> None:
     """Take a call out of the calendar and send the client the cancellation; times that were only offered are kept free
     no longer, and nobody is told."""
-    import dataclasses
-
     from triaged.loading import letterhead_of
-    from triaged.scheduling import cancel
 
     loaded, now = config_of(config), datetime.now(UTC)
     with reader_of(loaded) as reader:
         row, message_id = _call(reader, mail)
-    cause = f"{row.call.appointment.uid}:{now.isoformat()}"
-    effect = cancel(row.call, letterhead_of(loaded), cause=cause, in_reply_to=message_id)
-    effect = dataclasses.replace(effect, draft=None) if silent else effect
-    tells = not silent and row.call.slot is not None
-    _plan(loaded, row, effect, f"cancel the call of {_who(row, loaded)}", tells=tells, yes=yes, now=now)
+    effect = rebook.cancelled(row, letterhead_of(loaded), message_id=message_id, silent=silent, now=now)
+    _plan(loaded, row, effect, yes=yes, now=now)
 
 
 def call_view(row: CallRow) -> dict[str, Any]:
@@ -126,64 +115,24 @@ def _call(reader: Reader, mail: str) -> tuple[CallRow, str]:
     rows = calls(reader, message=found.id)
     if len(rows) == 0:
         fail(f"no call came of mail {found.id}; 'triaged calls list' shows those there are")
-    if rows[0].call.state == "cancelled":
-        fail(f"the call of mail {found.id} is cancelled already")
     message = reader.message(found.id)
     return rows[0], message.message_id if message is not None else ""
 
 
-def _moment(text: str, *, zone: str, now: datetime) -> datetime:
-    if zone not in available_timezones():
-        raise typer.BadParameter(f"{zone!r} is no time zone{did_you_mean(zone, sorted(available_timezones()))}")
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no day and time; write such as '2026-12-01 15:00'") from None
-    local = found if found.tzinfo is not None else found.replace(tzinfo=ZoneInfo(zone))
-    start = local.astimezone(UTC)
-    if found.tzinfo is None and start.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != found:
-        raise typer.BadParameter(f"the clocks in {zone} skip {text} that night; take another time")
-    if start <= now:
-        raise typer.BadParameter(f"{text!r} is over")
-    return start
-
-
-def _plan(
-    config: Config,
-    row: CallRow,
-    effect: BookCall | MoveCall | CancelCall,
-    words: str,
-    *,
-    tells: bool,
-    yes: bool,
-    now: datetime,
-) -> None:
+def _plan(config: Config, row: CallRow, effect: BookCall | MoveCall | CancelCall, *, yes: bool, now: datetime) -> None:
     """Ask, then have the worker do it."""
-    person = row.call.appointment.person
-    if all(each.id != person or each.calendar is None for each in config.person):
-        fail(f"{person} has no calendar in the configuration any more: change theirs by hand, and write to the client")
-    to = row.call.appointment.attendee.addr_spec
-    told = f"{to} is told by mail" if tells else "nobody is told"
-    if not yes and not typer.confirm(f"{words[:1].upper()}{words[1:]}; {told}. Do it?"):
-        fail("nothing was changed")
-    with writing(config) as rows:
-        rows.event("calls", f"{words}; by {getpass.getuser()}", message=row.message, now=now)
-        lanes = rows.plan(row.message, (Planned(effect, "owed", now),), now)
-    if len(lanes) == 0:
+    try:
+        rebook.must_be_doable(row, config)
+        words = rebook.words(row, effect, config)
+        if not yes and not typer.confirm(f"{words[:1].upper()}{words[1:]}; {rebook.told(row, effect)}. Do it?"):
+            fail("nothing was changed")
+        with writing(config) as rows:
+            begins = rebook.plan(rows, row, effect, f"{words}; by {getpass.getuser()}", now=now)
+    except Permanent as error:
+        fail(str(error))
+    if not begins:
         fail(f"a limit or the mailbox's mode holds it back; see: triaged show {row.message}")
     terminal.console().print(f"the worker does it within seconds; see: triaged show {row.message}")
-
-
-def _names(config: Config) -> dict[str, str]:
-    return {person.id: person.name for person in config.person}
-
-
-def _who(row: CallRow, config: Config) -> str:
-    call = row.call
-    client = call.appointment.attendee.display_name or call.appointment.attendee.addr_spec
-    name = _names(config).get(call.appointment.person, call.appointment.person)
-    slot = call.slot
-    return f"{client} with {name}" + (f" on {terminal.wall(slot.start, row.zone)}" if slot is not None else "")
 
 
 def _table(rows: Sequence[CallRow], names: dict[str, str]) -> Table:

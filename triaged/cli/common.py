@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -152,14 +151,3 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     with Progress(console=terminal.console(stderr=True), disable=quiet, transient=True) as bar:
         task = bar.add_task("")
         yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)
-
-
-def visible(text: str) -> str:
-    """A line with control and invisible characters as escapes: what it shows may come from anybody."""
-    return "".join(map(_visible, text))
-
-
-def _visible(letter: str) -> str:
-    if letter == "\t" or unicodedata.category(letter)[0] not in "CZ" or letter == " ":
-        return letter
-    return letter.encode("unicode_escape").decode("ascii")

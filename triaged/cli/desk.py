@@ -44,7 +44,7 @@ def desk(
         with reader_of(loaded) as reader:
             nobody = len(users.users(reader)) == 0
         out = terminal.console(stderr=True)
-        where = loaded.desk.address or f"http://{loaded.desk.listen}"
+        where = loaded.desk.address or loaded.desk.socket or f"http://{loaded.desk.listen}"
         out.print(f"the review desk is at {where}; Ctrl-C ends it", highlight=False)
         if nobody:
             out.print("nobody can sign in yet: triaged user add NAME --role operator", highlight=False)
@@ -63,8 +63,8 @@ def add(
     config: ConfigOption = None,
 ) -> None:
     """Let somebody sign in; asks for a password."""
-    loaded, lower = config_of(config), name.strip().lower()
-    if lower == "" or any(letter.isspace() for letter in lower):
+    loaded, lower = config_of(config), users.name_of(name)
+    if lower == "" or any(letter.isspace() or not letter.isprintable() for letter in lower):
         fail(f"{name!r} is no name to sign in with; take one word, e.g. lena")
     if person != "" and person not in loaded.people:
         fail(f"nobody of us is called {person}{did_you_mean(person, loaded.people)}")
@@ -115,8 +115,8 @@ def role_(
     user = _user(loaded, name)
     now = datetime.now(UTC)
     with writing(loaded) as log:
-        users.put_user(log, user.name, role=checked, password=user.password, person=user.person, now=now)
-        users.audit(log, "user.role", f"from {user.role} to {checked}", who=getpass.getuser(), now=now, about=user.name)
+        was = users.change(log, user.name, role=checked, person=user.person)
+        users.audit(log, "user.role", f"from {was.role} to {checked}", who=getpass.getuser(), now=now, about=user.name)
     terminal.console().print(f"{escape(user.name)} is {checked} now")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -13,23 +12,20 @@ from rich.markup import escape
 from triaged import terminal, views
 from triaged.cli.common import ConfigOption, IdArgument, JsonOption, app, config_of, fail, reader_of, row_of
 from triaged.decision import ConditionTrace
-from triaged.errors import ConfigError
+from triaged.errors import Gone
 from triaged.explanation import (
     Explanation,
     ToldField,
     ToldRule,
     WhyNot,
+    asked,
     explanation,
-    stored_why_not,
-    why_not,
 )
-from triaged.loading import rules_and_templates
 from triaged.model import FROM_LOG, FROM_VERDICT, Evidence, Risk
-from triaged.replay import Replay, as_today, kept_playbooks, replay
+from triaged.replay import Replay, kept_playbooks, replay
 from triaged.risk import evidence_words, trend_words
-from triaged.rules.grammar import WORDS, Rule
+from triaged.rules.grammar import WORDS
 from triaged.rules.match import met
-from triaged.rules.named import rule_named
 from triaged.settings import Config
 from triaged.terminal import coloured, wall
 
@@ -61,8 +57,8 @@ def explain(
         fail(f"the text of mail {mail} was removed, and with it why it was decided so; 'triaged show {mail}' says when")
     if message is None or found is None:
         fail(f"mail {mail} is quarantined: it could not be read, so nothing was decided")
-    asked = _asked(rule, found, loaded) if rule is not None else None
-    told = explanation(message, found, why_not=asked)
+    wanted = _asked(rule, found, loaded) if rule is not None else None
+    told = explanation(message, found, why_not=wanted)
     if as_json:
         print(views.line(views.explanation_view(str(row.id), told)))  # noqa: T201 - JSON lines, as they are
     elif told.why_not is not None:
@@ -72,24 +68,13 @@ def explain(
 
 
 def _asked(wanted: str, found: Replay, config: Config) -> WhyNot:
-    """What became of the rule that is asked for; one that only today's files have is tried as it stands today."""
-    remade = found.remade
-    if remade is None:
-        trace = next((each for each in found.stored.rules if wanted.lower() in (each.name.lower(), each.source)), None)
-        if trace is None:
-            fail(f"nothing was written down of a rule “{wanted}”, and it cannot be tried: {found.problem}")
-        return stored_why_not(trace)
-    then = {each.name: each for each in remade.playbook.rules.rules}
-    today: dict[str, Rule] = {}
-    with suppress(ConfigError):  # what is wrong in the files now is no matter for a mail of then
-        today = {each.name: each for each in rules_and_templates(config)[0].rules}
+    """What became of the rule that is asked for; else the command ends."""
     try:
-        name = rule_named(wanted, {each.name: each.source for each in (today | then).values()})
+        return asked(wanted, found, config)
+    except Gone as error:
+        fail(str(error))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--why-not") from None
-    if name in then:
-        return why_not(then[name], remade)
-    return why_not(today[name], as_today(remade, config), today=True)
 
 
 # --- in plain words -------------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged import shadow, terminal, views
-from triaged.accounts.match import plain_address, plain_domain
 from triaged.cli.common import ConfigOption, JsonOption, app, config_of, fail, reader_of, span_of, writing
 from triaged.log.mailboxes import Mode, ObservedMail, Wish, enable, modes, observe, observed_mails, release
 from triaged.log.read import Reader
@@ -24,6 +23,7 @@ from triaged.model import Surveyed
 from triaged.ports import Mailbox
 from triaged.settings import Config
 from triaged.tomlfile import did_you_mean
+from triaged.worker.lookout import ours_of
 
 mailbox_app = typer.Typer(
     help="Starting on a live mailbox: observe, compare with what people do, enable.", no_args_is_help=True
@@ -155,16 +155,6 @@ def mailbox_object(config: Config, name: str) -> Mailbox:
     return mailbox_of(config, name)
 
 
-def ours_of(config: Config) -> shadow.Ours:
-    """Whose mail is ours."""
-    own = (address for mailbox in config.mailbox for address in (mailbox.address, *mailbox.aliases))
-    people = (person.email for person in config.person)
-    return shadow.Ours(
-        addresses=frozenset(plain_address(each).lower() for each in (*own, *people)),
-        domains=frozenset(plain_domain(domain) for domain in config.firm.domains),
-    )
-
-
 def surveyed_with_progress(mailbox: Mailbox, since: datetime, *, quiet: bool) -> list[Surveyed]:
     """Look over all folders, saying how far it is. Raises: Transient, Permanent."""
     from rich.progress import Progress
@@ -192,11 +182,11 @@ def _to_be_let_go(config: Config, reader: Reader, name: str, cut_off: datetime, 
 
     box, max_age = mailbox_object(config, name), timedelta(hours=config.acknowledge.max_age_h)
     mails = [mail for mail in observed_mails(reader, name, since=cut_off) if len(mail.wishes) > 0]
-    answered = shadow.answers(surveyed_with_progress(box, cut_off, quiet=False), ours_of(config))
+    answered = shadow.answers(mails, surveyed_with_progress(box, cut_off, quiet=False), ours_of(config))
     kept = []
     for mail in mails:
-        if mail.message_id in answered:
-            why = f"was answered {terminal.wall(answered[mail.message_id], config.hours.timezone)}"
+        if mail.id in answered:
+            why = f"was answered {terminal.wall(answered[mail.id], config.hours.timezone)}"
         elif datetime.now(UTC) - mail.received > max_age:
             why = f"is older than {config.acknowledge.max_age_h:g} hours"
         else:

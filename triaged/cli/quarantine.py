@@ -17,23 +17,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged import terminal, views
-from triaged.cli.common import FAILED, ConfigOption, JsonOption, app, config_of, fail, reader_of, visible, writing
-from triaged.errors import TriagedError
-from triaged.log.quarantine import (
-    Mended,
-    QuarantinedRow,
-    mend,
-    octets_of,
-    quarantined,
-    raw_of,
-    still_unreadable,
-)
+from triaged.cli.common import FAILED, ConfigOption, JsonOption, app, config_of, fail, reader_of, writing
+from triaged.log.quarantine import Mended, QuarantinedRow, octets_of, quarantined, raw_of
 from triaged.log.read import Reader
 from triaged.model import Raw
+from triaged.plaintext import visible
 from triaged.settings import Config
 
 if TYPE_CHECKING:  # or every command would wait for the pure rooms to load
-    from triaged.worker.triage import Loaded, TriageProcess
+    from triaged.worker.triage import TriageProcess
 
 quarantine_app = typer.Typer(help="Mail that could not be read: list, look at, try again.", no_args_is_help=True)
 app.add_typer(quarantine_app, name="quarantine")
@@ -117,12 +109,14 @@ def quarantine_retry(
     if len(rows) == 0:
         out.print("nothing is in quarantine")
         return
-    process, failures = _process(loaded), 0
+    from triaged.wire import triage_process
+
+    process, failures = triage_process(loaded), 0
     try:
-        rules = process.start()
+        process.start()
         with Progress(console=terminal.console(stderr=True), transient=True, disable=len(rows) < 2) as bar:
             for row, raw in bar.track(raws, description="reading again"):
-                failures += not _retry(loaded, process, rules, row, raw or _fetched(loaded, row), out)
+                failures += not _retry(loaded, process, row, raw or _fetched(loaded, row), out)
     finally:
         process.kill()
     if failures > 0:
@@ -132,26 +126,19 @@ def quarantine_retry(
 # --- within ---------------------------------------------------------------------------------------------------
 
 
-def _retry(
-    config: Config, process: TriageProcess, rules: Loaded, row: QuarantinedRow, raw: Raw | str, out: Console
-) -> bool:
+def _retry(config: Config, process: TriageProcess, row: QuarantinedRow, raw: Raw | str, out: Console) -> bool:
     """Whether the mail could be read; says what came of it."""
-    from triaged.worker.triage import Triaged, keep_loaded
+    from triaged.worker.mending import retry
 
     if isinstance(raw, str):
         out.print(f"{row.id}: cannot be tried again: {raw}", markup=False, soft_wrap=True)
         return False
     now = datetime.now(UTC)
-    (result,) = process.triage([raw], now=now)
-    with writing(config) as log:
-        if not isinstance(result, Triaged):
-            still_unreadable(log, row.id, cause=result.cause, now=now)
-            out.print(f"{row.id}: still cannot be read: {result.cause}", markup=False, soft_wrap=True)
-            return False
-        keep_loaded(log, rules, now=now)
-        decided = (result.message, result.decision, result.background)
-        mended = mend(log, row.id, *decided, who=getpass.getuser(), now=now)
-    out.print(f"{row.id}: {_mended_words(config, mended)}", markup=False, soft_wrap=True)
+    came = retry(process, row, raw, writing=partial(writing, config), who=getpass.getuser(), now=now)
+    if isinstance(came, str):
+        out.print(f"{row.id}: still cannot be read: {came}", markup=False, soft_wrap=True)
+        return False
+    out.print(f"{row.id}: {_mended_words(config, came)}", markup=False, soft_wrap=True)
     return True
 
 
@@ -167,39 +154,13 @@ def _mended_words(config: Config, mended: Mended | None) -> str:
     return f"could be read; {row.reference} {', '.join(row.categories) or 'other'}; {effects}"
 
 
-def _process(config: Config) -> TriageProcess:
-    from triaged.loading import build_playbook, list_path
-    from triaged.wire import log_path
-    from triaged.worker.triage import Limits, TriageProcess
-
-    return TriageProcess(
-        build=partial(build_playbook, config),
-        list_path=list_path(config),
-        log_path=log_path(config),
-        limits=Limits(config.triage.timeout_s, config.triage.memory_mb),
-        beat=lambda: None,
-        on_loaded=lambda loaded: None,
-    )
-
-
 def _fetched(config: Config, row: QuarantinedRow) -> Raw | str:
     """The mail anew from the server, or why not."""
     from triaged.wire import mailbox_of
+    from triaged.worker.mending import fetched
 
     configured = {each.name for each in config.mailbox}
-    for name in dict.fromkeys(place.mailbox for place in row.places if place.mailbox in configured):
-        box = mailbox_of(config, name)
-        keys = [place.key for place in row.places if (place.mailbox, place.folder) == (name, box.folder)]
-        try:
-            box.connect()
-            for raw in box.fetch(keys):
-                if len(raw.octets) > 0:
-                    return raw
-        except TriagedError as error:
-            return str(error)
-        finally:
-            box.close()
-    return "the log has not all of it, and it no longer lies where it was on the server"
+    return fetched(row, configured=configured, mailbox_of=partial(mailbox_of, config))
 
 
 def _row(reader: Reader, number: int) -> QuarantinedRow:

@@ -14,10 +14,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged import terminal, views
-from triaged.cli.common import ConfigOption, JsonOption, config_of, fail, reader_of, visible, writing
+from triaged.cli.common import ConfigOption, JsonOption, config_of, fail, reader_of, writing
 from triaged.cli.rules import rules_app
 from triaged.errors import ConfigError
 from triaged.log.rulesets import Use, keep_files, last_use
+from triaged.plaintext import visible
 from triaged.rules.difference import FileDiff, diffs, file_changes
 from triaged.settings import Config
 from triaged.written import Written, lay_back

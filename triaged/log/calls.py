@@ -48,6 +48,21 @@ class CallRow:
     wall: str
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the log knows around a call. account_id, account: of the mail it came from, `""` for none.
+
+    kept_until: how long its times are kept free, None where none are. questions: what a person is asked about it, with
+    the number of the mail. is_being_changed: it is about to be booked, moved or cancelled.
+    """
+
+    account_id: str
+    account: str
+    kept_until: datetime | None
+    questions: tuple[tuple[int, str], ...]
+    is_being_changed: bool
+
+
 # --- written, each inside a transaction ------------------------------------------------------------------------
 
 
@@ -119,6 +134,18 @@ def is_quiet(db: Database, call: StandingCall) -> bool:
     )
 
 
+def is_being_changed(db: Database, appointment: Appointment) -> bool:
+    """Whether this call is about to be booked, moved or cancelled in its calendar."""
+    return (
+        db.execute(
+            "SELECT 1 FROM effect WHERE lane = ? AND state IN ('owed', 'doing') AND kind IN ('call', 'move', 'cancel') "
+            "AND json_extract(payload, '$.appointment.uid') = ? LIMIT 1",
+            (f"calendar:{appointment.person}", appointment.uid),
+        ).fetchone()
+        is not None
+    )
+
+
 # --- read ----------------------------------------------------------------------------------------------------
 
 
@@ -165,6 +192,72 @@ def calls(reader: Reader, *, since: datetime | None = None, message: int | None 
         values,
     )
     return [CallRow(row[9], _standing(row), row[10], row[11]) for row in rows]
+
+
+def calls_of(reader: Reader, account_id: str, *, limit: int) -> list[CallRow]:
+    """Calls that came of an account's mails: those without a time first, then the latest time first."""
+    rows = reader.select(
+        f"SELECT {_COLUMNS}, call.message, zone, wall FROM call "  # noqa: S608 - own words
+        "WHERE (SELECT account_id FROM message WHERE message.id = call.message) = ? "
+        "ORDER BY starts_at IS NOT NULL, starts_at DESC, changed_at DESC LIMIT ?",
+        (account_id, limit),
+    )
+    return [CallRow(row[9], _standing(row), row[10], row[11]) for row in rows]
+
+
+def calls_since(reader: Reader, since: datetime, *, limit: int) -> list[CallRow]:
+    """Calls that are not over at this moment, were offered or cancelled since, or have times that may still be chosen,
+    by their time; those without one first."""
+    rows = reader.select(
+        f"SELECT {_COLUMNS}, call.message, zone, wall FROM call "  # noqa: S608 - own words
+        f"WHERE ends_at > :now OR (starts_at IS NULL AND (changed_at > :now OR {UNCHOSEN_AHEAD})) "
+        "ORDER BY starts_at IS NOT NULL, starts_at, changed_at LIMIT :limit",
+        {"now": to_ms(since), "limit": limit},
+    )
+    return [CallRow(row[9], _standing(row), row[10], row[11]) for row in rows]
+
+
+def surroundings(reader: Reader, rows: Sequence[CallRow]) -> dict[str, Surroundings]:
+    """What the log knows around these calls, by UID."""
+    mails = json.dumps([row.message for row in rows])
+    of_mail = reader.select(
+        "SELECT message.id, coalesce(account_id, ''), coalesce(account.name, account_id, '') FROM message "
+        "LEFT JOIN account USING (account_id) WHERE message.id IN (SELECT value FROM json_each(?))",
+        (mails,),
+    )
+    kept = reader.select(
+        "SELECT json_extract(payload, '$.uid'), max(not_before_at) FROM effect "
+        "WHERE message IN (SELECT value FROM json_each(?)) AND kind = 'release' AND state = 'owed' GROUP BY 1",
+        (mails,),
+    )
+    changing = reader.select(
+        "SELECT json_extract(payload, '$.appointment.uid') FROM effect "
+        "WHERE state IN ('owed', 'doing') AND kind IN ('call', 'move', 'cancel')"
+    )
+    accounts, until = {row[0]: row[1:] for row in of_mail}, {row[0]: from_ms(row[1]) for row in kept}
+    uids, questions = {row[0] for row in changing}, _questions(reader)
+    return {
+        (uid := row.call.appointment.uid): Surroundings(
+            account_id=accounts[row.message][0],
+            account=accounts[row.message][1],
+            kept_until=until.get(uid),
+            questions=tuple((mail, words) for mail, about, words in questions if about == uid or (mail == row.message)),
+            is_being_changed=uid in uids,
+        )
+        for row in rows
+    }
+
+
+def _questions(reader: Reader) -> list[tuple[int, str, str]]:
+    """What waits for a person: the mail, the UID of the call that the mail answers or `""`, and the words."""
+    rows = reader.select(
+        "SELECT effect.message, "
+        "coalesce((SELECT json_extract(decision, '$.answer.uid') FROM decision "
+        "WHERE decision.message = effect.message ORDER BY decision.id DESC LIMIT 1), ''), "
+        "CASE WHEN kind = 'ask' THEN coalesce(json_extract(payload, '$.question'), '') ELSE detail END "
+        "FROM effect WHERE effect.state = 'person' ORDER BY effect.id"
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def _standing(row: tuple[Any, ...]) -> StandingCall:

@@ -123,6 +123,7 @@ def clear(log: Log, rows: Sequence[int], *, event: str, why: str, now: datetime)
     these = "IN (SELECT value FROM json_each(?))"
     with reindexed(log, rows):
         blank = "message_id = '', sender = '', sender_name = '', new_text = '', parsed = ''"
+        blank += ", next_step = '', next_at = NULL"
         sql = f"UPDATE message SET cleared_at = ?, subject = ?, {blank} WHERE id {these}"  # noqa: S608 - words of ours
         log.db.execute(sql, (to_ms(now), REMOVED, *wanted))
     found = log.db.execute(f"SELECT id, decision FROM decision WHERE message {these}", wanted).fetchall()  # noqa: S608
@@ -131,6 +132,7 @@ def clear(log: Log, rows: Sequence[int], *, event: str, why: str, now: datetime)
         log.db.execute("UPDATE decision SET decision = ?, background = '' WHERE id = ?", (bare, row))
     for statement in (
         "DELETE FROM octets WHERE message",
+        "DELETE FROM note WHERE message",
         "DELETE FROM call WHERE message",
         "UPDATE effect SET payload = '{}', detail = '' WHERE message",
         "UPDATE undo_item SET told = '' WHERE message",

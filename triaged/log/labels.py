@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from triaged.log.encode import MESSAGE, from_ms, text_version, to_ms
-from triaged.log.read import TO_REVIEW, Reader
+from triaged.log.read import LABELLED, TO_REVIEW, Reader
 from triaged.log.store import Log
 from triaged.model import Message
 
@@ -67,7 +67,7 @@ def labels(reader: Reader) -> list[Label]:
 
 def said(reader: Reader) -> dict[int, tuple[str, ...]]:
     """By mail, the categories that a person said last are right; empty is other."""
-    rows = reader.select("SELECT message, now FROM correction WHERE labelled = 1 ORDER BY id")
+    rows = reader.select(f"SELECT message, now FROM correction WHERE {LABELLED} ORDER BY id")  # noqa: S608
     return {row: tuple(_categories(now)) for row, now in rows}
 
 
@@ -75,7 +75,7 @@ def _labels(reader: Reader) -> Iterator[Label]:
     rows = reader.select(
         "SELECT message, at, was, now, text_version, parsed FROM correction JOIN message "
         "ON message.id = correction.message WHERE labelled = 1 AND correction.id = (SELECT max(id) FROM correction "
-        "AS later WHERE later.message = correction.message AND labelled = 1) ORDER BY at, correction.id"
+        "AS later WHERE later.message = correction.message AND labelled > 0) ORDER BY at, correction.id"
     )
     for row, at, was, now, version, parsed in rows:
         shown, right = json.loads(was), json.loads(now)["categories"]
@@ -90,15 +90,15 @@ def learning(reader: Reader) -> Learning:
     """How it stands now."""
     to_review = reader.select(f"SELECT count(*) FROM message WHERE {TO_REVIEW}")[0][0]  # noqa: S608 - words of ours
     first = (
-        "SELECT min(correction.id) FROM correction JOIN message ON message.id = correction.message "
-        "WHERE drawn = 1 AND labelled = 1 GROUP BY message"
+        "SELECT min(correction.id) FROM correction JOIN message ON message.id = correction.message "  # noqa: S608
+        f"WHERE drawn = 1 AND {LABELLED} GROUP BY message"
     )
     seen = reader.select(f"SELECT was, now FROM correction WHERE id IN ({first})")  # noqa: S608 - words of ours
     right = sum(_categories(was) == _categories(now) for was, now in seen)
     trained, _ = _latest(reader, LEARNED)
     count, new = reader.select(
-        "SELECT count(DISTINCT message), count(DISTINCT CASE WHEN at > ? THEN message END) FROM correction "
-        "WHERE labelled = 1",
+        "SELECT count(DISTINCT message), count(DISTINCT CASE WHEN at > ? THEN message END) FROM correction "  # noqa: S608
+        f"WHERE {LABELLED}",
         (to_ms(trained) if trained is not None else -1,),
     )[0]
     last, outcome = _latest(reader, OUTCOMES)

@@ -71,6 +71,15 @@ def octets_of(reader: Reader, row: QuarantinedRow) -> bytes | None:
     return bytes(rows[0][0]) if rows else None
 
 
+def kept_octets(reader: Reader, message: int) -> tuple[bytes, int] | None:
+    """What the log has of a mail in quarantine, and its whole size; None when there is nothing (any more)."""
+    rows = reader.select("SELECT octets, size_bytes FROM octets WHERE message = ?", (message,))
+    if len(rows) == 0 or len(rows[0][0]) == 0:
+        return None
+    octets = bytes(rows[0][0])
+    return octets, rows[0][1] if rows[0][1] is not None else len(octets)
+
+
 def raw_of(reader: Reader, row: QuarantinedRow) -> Raw | None:
     """The mail as it was fetched; None when the log does not have all of it, so that it must be fetched anew."""
     octets = octets_of(reader, row)

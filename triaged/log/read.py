@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
 
 from triaged.decision import Decision
+from triaged.log.accountrows import accounts
 from triaged.log.encode import BACKGROUND, DECISION, MESSAGE, from_ms, to_ms
+from triaged.log.itemschema import OWED
 from triaged.log.rows import BouncedRow, BreakerRow, Counts, EffectRow, EventRow, HealthRow, HeldRow, LogRow
 from triaged.log.schema import newest
-from triaged.model import Account, Contact, Contract, Locator, Message, Trend
+from triaged.model import Account, Locator, Message, Trend
 from triaged.playbook import Background
 
+LABELLED = (
+    "labelled = 1 AND NOT EXISTS (SELECT 1 FROM correction AS later WHERE later.message = correction.message "
+    "AND later.labelled = 2 AND later.id > correction.id)"
+)
+"""Of corrections: a person said of which categories the mail is, and did not take it back."""
 TO_REVIEW = (
-    "drawn = 1 AND cleared_at IS NULL AND NOT EXISTS "
-    "(SELECT 1 FROM correction WHERE correction.message = message.id AND labelled = 1)"
+    "drawn = 1 AND cleared_at IS NULL AND NOT EXISTS "  # noqa: S608 - words of ours
+    f"(SELECT 1 FROM correction WHERE correction.message = message.id AND {LABELLED})"
 )
 """Of mails: drawn for review, whole still, and nobody has said whether its categories are right."""
 
@@ -28,24 +35,25 @@ SELECT id, reference, state, mailbox, received_at, sender, subject, automatic, c
     priority, due_at,
     (SELECT count(*) FROM locator WHERE locator.message = message.id),
     (SELECT json_group_array(json_array(kind, effect.state)) FROM effect WHERE effect.message = message.id),
-    risk, assigned, done_at
+    risk, assigned, done_at, answered_at
 FROM message
 """
 
 RECENT, EARLIER = timedelta(days=30), timedelta(days=90)
 """The two spans of a `Trend`, one before the other."""
-_TREND = """
+_TRENDS = """
 WITH mail AS MATERIALIZED (
-    SELECT received_at >= :recent AS is_recent, chasing,
+    SELECT account_id, received_at >= :recent AS is_recent, chasing,
         CASE WHEN EXISTS (SELECT 1 FROM correction WHERE correction.message = message.id)
             THEN EXISTS (SELECT 1 FROM json_each(categories) WHERE value = 'complaint') ELSE complaint END AS score
     FROM message
-    WHERE account_id = :account AND received_at >= :earlier AND received_at < :before AND complaint IS NOT NULL
+    WHERE account_id IN (SELECT value FROM json_each(:accounts)) AND received_at >= :earlier AND received_at < :before
+        AND complaint IS NOT NULL
 )
-SELECT avg(score) FILTER (WHERE is_recent), count(*) FILTER (WHERE is_recent),
+SELECT account_id, avg(score) FILTER (WHERE is_recent), count(*) FILTER (WHERE is_recent),
     avg(score) FILTER (WHERE NOT is_recent), count(*) FILTER (WHERE NOT is_recent),
     count(*) FILTER (WHERE is_recent AND chasing)
-FROM mail
+FROM mail GROUP BY account_id
 """
 
 
@@ -106,19 +114,25 @@ class Reader:
 
     def trend(self, account_id: str, *, before: datetime) -> Trend:
         """How an account wrote in the 120 days before a moment; all zeros when it did not."""
+        return self.trends((account_id,), before=before)[account_id]
+
+    def trends(self, account_ids: Sequence[str], *, before: datetime) -> dict[str, Trend]:
+        """The same of several accounts, by id."""
         moments = {"before": before, "recent": before - RECENT, "earlier": before - RECENT - EARLIER}
         values: dict[str, Any] = {name: to_ms(moment) for name, moment in moments.items()}
-        row = self.select(_TREND, values | {"account": account_id})[0]
-        return Trend(row[0] or 0.0, row[1], row[2] or 0.0, row[3], row[4])
+        found = dict.fromkeys(account_ids, Trend(0.0, 0, 0.0, 0, 0))
+        for row in self.select(_TRENDS, values | {"accounts": json.dumps(list(account_ids))}):
+            found[row[0]] = Trend(row[1] or 0.0, row[2], row[3] or 0.0, row[4], row[5])
+        return found
 
     def open_items(self, account_id: str, *, before: datetime) -> int:
-        """Mails of an account, of the 120 days before a moment, that wait for an answer: one is due and nobody has said
-        that it is done."""
+        """Mails of an account, of the 120 days before a moment, that wait for an answer: one is due, nobody gave it and
+        nobody has said that it is done."""
         span = (to_ms(before - RECENT - EARLIER), to_ms(before))
         return int(
             self.select(
-                "SELECT count(*) FROM message WHERE account_id = ? AND received_at >= ? AND received_at < ? "
-                "AND due_at IS NOT NULL AND done_at IS NULL AND automatic = 'person'",
+                "SELECT count(*) FROM message WHERE account_id = ? AND received_at >= ? AND received_at < ? "  # noqa: S608
+                f"AND {OWED} AND automatic = 'person'",
                 (account_id, *span),
             )[0][0]
         )
@@ -148,37 +162,7 @@ class Reader:
 
     def accounts(self) -> tuple[Account, ...]:
         """Every account, by id."""
-        aliases = self._by_account("SELECT account_id, alias FROM alias ORDER BY alias")
-        contacts = self._by_account("SELECT account_id, addr_spec, name FROM contact ORDER BY addr_spec")
-        contracts = self._by_account("SELECT account_id, number, ends FROM contract ORDER BY number")
-        return tuple(
-            Account(
-                account_id=row[0],
-                name=row[1],
-                domains=tuple(alias for (alias,) in aliases.get(row[0], ()) if "@" not in alias),
-                addresses=tuple(alias for (alias,) in aliases.get(row[0], ()) if "@" in alias),
-                contacts=tuple(Contact(addr_spec, name) for addr_spec, name in contacts.get(row[0], ())),
-                manager=row[2],
-                tier=row[3],
-                contracts=tuple(
-                    Contract(number, date.fromisoformat(ends) if ends is not None else None)
-                    for number, ends in contracts.get(row[0], ())
-                ),
-                timezone=row[4],
-                language=row[5],
-                hours=row[6],
-                country=row[7],
-            )
-            for row in self.select(
-                "SELECT account_id, name, manager, tier, timezone, language, hours, country FROM account ORDER BY 1"
-            )
-        )
-
-    def _by_account(self, sql: str) -> dict[str, list[tuple[Any, ...]]]:
-        found: dict[str, list[tuple[Any, ...]]] = {}
-        for account_id, *rest in self.select(sql):
-            found.setdefault(account_id, []).append(tuple(rest))
-        return found
+        return accounts(self.select)
 
     # --- for people ---
 
@@ -198,8 +182,8 @@ class Reader:
     ) -> list[LogRow]:
         """The newest `limit` mails that fit, newest first. search: as FTS5's MATCH. canaries: our own test mails too.
 
-        review: only those drawn for review that nobody has looked at. open_only: those for which an answer is due and
-        nobody said that it is done. assigned: to this person. Raises: ValueError (bad search).
+        review: only those drawn for review that nobody has looked at. open_only: those that we owe an answer (`OWED`).
+        assigned: to this person. Raises: ValueError (bad search).
         """
         where = ["id > ?"]
         if not canaries:
@@ -218,7 +202,7 @@ class Reader:
         if review:
             where.append(TO_REVIEW)
         if open_only:
-            where.append("due_at IS NOT NULL AND done_at IS NULL")
+            where.append(OWED)
         if assigned is not None:
             where.append("assigned = ?")
             values.append(assigned)
@@ -239,10 +223,17 @@ class Reader:
         rows = self.select(f"{_ROWS} WHERE id = ?", (message,))
         return _log_row(rows[0]) if rows else None
 
+    def rows_of(self, messages: Sequence[int]) -> list[LogRow]:
+        """Lines of these mails, in this order; one that is gone is left out."""
+        these = "id IN (SELECT value FROM json_each(?))"
+        rows = self.select(f"{_ROWS} WHERE {these}", (json.dumps(list(messages)),))
+        found = {row[0]: _log_row(row) for row in rows}
+        return [found[message] for message in messages if message in found]
+
     def find(self, text: str) -> int | None:
         """The row of a mail by its number or its reference (`T-7K3M9QX`, any case)."""
         if text.isdecimal():
-            rows = self.select("SELECT id FROM message WHERE id = ?", (int(text),))
+            rows = self.select("SELECT id FROM message WHERE id = ?", (min(int(text[:20]), 2**63 - 1),))
         else:
             rows = self.select("SELECT id FROM message WHERE reference = ?", (text.upper(),))
         return int(rows[0][0]) if rows else None
@@ -344,7 +335,7 @@ class Reader:
             "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM message WHERE received_at >= ?), "
             "(SELECT count(*) FROM locator WHERE message IS NOT NULL) - (SELECT count(*) FROM message), "
             "(SELECT count(*) FROM message WHERE state = 'quarantined'), "
-            "(SELECT count(*) FROM message WHERE sure = 0 AND state = 'triaged')",
+            "(SELECT count(*) FROM facet WHERE kind = 'sure' AND value = 'no')",
             (since_ms,),
         )[0]
         effects = self.select("SELECT kind, state, count(*) FROM effect GROUP BY 1, 2 ORDER BY 1, 2")
@@ -372,4 +363,5 @@ def _log_row(row: tuple[Any, ...]) -> LogRow:
         risk=row[15],
         assigned=row[16],
         done=from_ms(row[17]) if row[17] is not None else None,
+        answered=from_ms(row[18]) if row[18] is not None else None,
     )

@@ -12,7 +12,7 @@ class LogRow:
     """One line of the triage log. categories: empty is other; copies: how often it was seen; effects: kind → state.
 
     risk: of losing the client; None when it was decided before that was known. assigned: the id of who is to see to it,
-    `""` for nobody; done: when a person said that nothing more is owed.
+    `""` for nobody; done: when a person said that nothing more is owed; answered: when a person wrote to the client.
     """
 
     id: int
@@ -33,6 +33,7 @@ class LogRow:
     risk: float | None = None
     assigned: str = ""
     done: datetime | None = None
+    answered: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

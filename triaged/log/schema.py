@@ -7,7 +7,7 @@ import json
 from sqlite_utils import Database, Migrations
 
 from triaged.errors import Permanent
-from triaged.log import deskschema, tables
+from triaged.log import deskschema, findschema, itemschema, tables, waitingschema
 from triaged.log.callschema import TABLE, as_of_today
 
 migrations = Migrations("triaged")
@@ -102,6 +102,30 @@ def m011_desk(db: Database) -> None:
         db.execute(statement)
     for what in ("UPDATE", "DELETE"):
         db.execute(deskschema.AUDIT_IS_KEPT.format(what=what))
+
+
+@migrations()
+def m012_find(db: Database) -> None:
+    """What mails are filtered and sorted by; a million mails take two minutes."""
+    for statement in (*_statements(findschema.TABLES), *findschema.TRIGGERS):
+        db.execute(statement)
+    last = db.execute("SELECT coalesce(max(id), 0) FROM message").fetchone()[0]
+    for start in range(0, last, findschema.FILLED):
+        db.execute(findschema.FILL, (start, start + findschema.FILLED))
+
+
+@migrations()
+def m013_waiting(db: Database) -> None:
+    """What the queue and the first page need."""
+    for statement in _statements(waitingschema.TABLES):
+        db.execute(statement)
+
+
+@migrations()
+def m014_items(db: Database) -> None:
+    """What the list of open items is read by."""
+    for statement in _statements(itemschema.INDEXES):
+        db.execute(statement)
 
 
 def newest() -> str:

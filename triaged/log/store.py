@@ -30,6 +30,7 @@ from triaged.decision import (
 )
 from triaged.errors import Permanent
 from triaged.log import calls
+from triaged.log.accountrows import account_now
 from triaged.log.effects import external_id, given_up, lane_of, without_times
 from triaged.log.encode import BACKGROUND, DECISION, EFFECT, MESSAGE, decided_columns, from_ms, to_ms
 from triaged.log.limits import Caps, Limits, Start
@@ -163,7 +164,9 @@ class Log:
                 )
             return Recorded(row, True, frozenset())
         verdict = decision.verdict
-        row = self.insert("message", {**_message_row(message, decision, locator.mailbox, now), "drawn": int(drawn)})
+        account = account_now(self.db, decision.account.account_id)
+        columns = _message_row(message, decision, locator.mailbox, now)
+        row = self.insert("message", {**columns, "account_id": account, "drawn": int(drawn)})
         self._locate(locator, row, now)
         self.insert("decision", {"message": row, **decision_row(decision, background)})
         self.event("triaged", ", ".join(verdict.chosen) or "other", message=row, now=now)
@@ -347,6 +350,8 @@ class Log:
         ).fetchone()
         for planned in effects:
             start = self.limits.start(planned, message=message, mailbox=mailbox, received=from_ms(received_at), now=now)
+            if start.why == "" and start.state == planned.state:
+                start = dataclasses.replace(start, why=planned.because)
             row = self._insert_effect(message, planned, start, now)
             if row is None:
                 continue

@@ -82,6 +82,8 @@ class Traces:
                 return [self._without(each) for each in value]
             case {"addr_spec": str(spec), "display_name": str(name)} if self.whole.fullmatch(spec):
                 return {"addr_spec": MARK * len(spec), "display_name": MARK * len(name)}
+            case {"addr_spec": str(spec), "name": str(name)} if self.whole.fullmatch(spec):  # a contact
+                return {"addr_spec": MARK * len(spec), "name": MARK * len(name)}
             case dict():
                 return {self.masked(key): self._without(each) for key, each in value.items()}
             case _:

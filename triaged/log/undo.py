@@ -14,7 +14,7 @@ from typing import Any
 from triaged.decision import AskPerson, Decision, Effect, FileMessage, MarkMessage, Planned, Refile
 from triaged.errors import Gone
 from triaged.log.encode import EFFECT, from_ms, to_ms
-from triaged.log.read import Reader
+from triaged.log.read import LABELLED, Reader
 from triaged.log.store import Log, decision_row
 from triaged.playbook import Background
 
@@ -176,7 +176,7 @@ def standing(select: Select, message: int) -> Standing | None:
     """How a mail stands; None when nothing was decided about it."""
     rows = select(
         f"SELECT (SELECT max(id) FROM decision WHERE decision.message = message.id), {', '.join(COLUMNS)}, EXISTS ("  # noqa: S608 - own words
-        "SELECT 1 FROM correction WHERE correction.message = message.id AND labelled = 1) "
+        f"SELECT 1 FROM correction WHERE correction.message = message.id AND {LABELLED}) "
         "FROM message WHERE message.id = ?",
         (message,),
     )

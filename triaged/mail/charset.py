@@ -149,6 +149,16 @@ def codec_of(label: str) -> str:
     return _WIDER.get(name, name) if name in ALLOWED else ""
 
 
+_META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
+
+
+def html_label(octets: bytes, label: str) -> str:
+    """The charset that an HTML part has: the one its field names or, where that is none we know, its own `meta`."""
+    if codec_of(label) or (meta := _META_CHARSET.search(octets[:4096])) is None:
+        return label
+    return meta[1].decode("ascii", "replace")
+
+
 def decode(octets: bytes, label: str) -> tuple[str, str]:
     """The text, and what was wrong with its charset (`""` when nothing was). Control characters are removed."""
     text, defect = _decode(octets, label)

@@ -12,7 +12,7 @@ from triaged.mail.addresses import addresses
 from triaged.mail.automatic import automatic, own_parts
 from triaged.mail.bounce import read_bounce
 from triaged.mail.calendarpart import calendar_of, is_calendar
-from triaged.mail.charset import codec_of, decode
+from triaged.mail.charset import codec_of, decode, html_label
 from triaged.mail.headers import Fields, date_of, message_ids, one_line, split_head, text_of
 from triaged.mail.htmltext import to_text
 from triaged.mail.identity import Border, identity
@@ -48,7 +48,6 @@ _RECIPIENTS = (
     "envelope-to",
     "x-envelope-to",
 )
-_META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 
 ONLY_HEAD = "only the head of the mail was fetched"
 """The defect of a mail that is over the size limit, or that the server would not give whole."""
@@ -364,9 +363,7 @@ def _leaf_text(part: Part, reading: _Reading) -> str:
     reading.bytes_left -= len(octets)
     label = part.parameters.get("charset", "")
     html = part.content_type in ("text/html", "text/x-amp-html")
-    if html and not codec_of(label) and (meta := _META_CHARSET.search(octets[:4096])) is not None:
-        label = meta[1].decode("ascii", "replace")
-    text, defect = decode(octets, label)
+    text, defect = decode(octets, html_label(octets, label) if html else label)
     if defect:
         reading.defects.append(defect)
     text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")

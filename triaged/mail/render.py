@@ -146,12 +146,16 @@ def render(templates: Templates, name: str, *, language: str, variables: Mapping
         values = plain_values(variables)
         subject = " ".join(fill(templates.subjects[stem], values).split())
         text = fill(templates.bodies[stem], values).strip() + "\n"
-        paragraphs = [paragraph.split("\n") for paragraph in text.strip().split("\n\n")]
-        words = {"subject": subject, "language": language or "en", "paragraphs": paragraphs}
-        html = fill(templates.layout, words)
+        html = laid_out(templates, subject=subject, text=text, language=language)
     except (TypeError, ValueError, LookupError) as error:
         raise Permanent(f"the template {stem}.txt failed: {error}") from None
     return Rendered(stem, subject, text, html)
+
+
+def laid_out(templates: Templates, *, subject: str, text: str, language: str) -> str:
+    """The HTML part of a text: its paragraphs in the site's layout. Raises: TypeError, ValueError, LookupError."""
+    paragraphs = [paragraph.split("\n") for paragraph in text.strip().split("\n\n")]
+    return fill(templates.layout, {"subject": subject, "language": language or "en", "paragraphs": paragraphs})
 
 
 def plain_values(variables: Mapping[str, Any]) -> dict[str, Any]:

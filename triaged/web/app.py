@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +17,23 @@ from triaged import __version__
 from triaged.errors import Gone, TriagedError
 from triaged.servers import LOOPBACK
 from triaged.settings import Config
-from triaged.web import accounts, api, calls, items, live, mail, people, queue, rules, signin, templates, today
+from triaged.web import (
+    accounts,
+    api,
+    audit,
+    calls,
+    items,
+    live,
+    mail,
+    me,
+    oidc,
+    people,
+    queue,
+    rules,
+    signin,
+    templates,
+    today,
+)
 from triaged.web import log as log_pages
 from triaged.web.desk import STATIC, Desk, desk_of
 from triaged.web.gate import SAFE, NotAllowed, NotSignedIn
@@ -26,6 +42,7 @@ from triaged.web.guard import HEADERS, Guard
 API = "/api/"
 ROUTERS = (
     signin.router,
+    oidc.router,
     today.router,
     queue.router,
     log_pages.router,
@@ -36,6 +53,8 @@ ROUTERS = (
     rules.router,
     templates.router,
     people.router,
+    audit.router,
+    me.router,
     live.router,
     api.router,
 )
@@ -58,16 +77,16 @@ def build(config: Config) -> FastAPI:
         title="triaged: the review desk",
         version=__version__,
         lifespan=lifespan,
-        openapi_url=f"{API}openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
-    app.state.desk = desk
+    app.state.desk, app.state.live = desk, live.Live(desk)
     app.state.secure = address.scheme == "https"
     app.add_middleware(Guard, hosts=frozenset({*LOOPBACK, "[::1]", (address.hostname or "localhost").lower()}))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, include_in_schema=router is api.router)
     for kind, handler in (
         (NotSignedIn, _not_signed_in),
         (NotAllowed, _not_allowed),
@@ -100,7 +119,7 @@ async def _http(request: Request, error: Exception) -> Response:
         if error.detail not in ("Not Found", "Method Not Allowed")
         else "It may have been moved or removed."
     )
-    return _told(request, error.status_code, title, detail)
+    return _told(request, error.status_code, title, detail, headers=error.headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -125,8 +144,12 @@ async def _broken(request: Request, error: Exception) -> Response:
     return answer
 
 
-def _told(request: Request, status: int, title: str, words: str) -> Response:
-    """What happened and why, as a page or as JSON."""
+def _told(
+    request: Request, status: int, title: str, words: str, *, headers: Mapping[str, str] | None = None
+) -> Response:
+    """What happened and why, as a page or as JSON; headers: further ones, as `Allow` of a 405."""
     if request.url.path.startswith(API):
-        return JSONResponse({"detail": words}, status)
-    return desk_of(request).bare_page("error.html", status=status, title=title, words=words)
+        return JSONResponse({"detail": words}, status, headers)
+    answer = desk_of(request).bare_page("error.html", status=status, title=title, words=words)
+    answer.headers.update(headers or {})
+    return answer

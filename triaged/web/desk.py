@@ -16,18 +16,24 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from triaged import __version__
+from triaged.errors import Gone
 from triaged.log import users
 from triaged.log.read import Reader
+from triaged.log.rows import LogRow
 from triaged.log.store import Log
 from triaged.settings import Config
 from triaged.web import words
 from triaged.web.gate import Visitor
+from triaged.web.keptrules import RuleSets
+from triaged.web.mailsource import Sources
 from triaged.web.trials import Trials
 from triaged.wire import caps_of, log_path
 from triaged.worker.service import utc_now
 
 HERE = Path(__file__).parent
 STATIC, PAGES = HERE / "static", HERE / "pages"
+BY_ITSELF = "x-by-itself"
+"""A header: the page looks for what is new, and nobody asked for it. That is no visit, and takes nothing said away."""
 TOUCHED = timedelta(minutes=1)
 """A visit is written down no more often than this: a page that is only looked at costs no commit."""
 
@@ -38,6 +44,7 @@ class Desk:
     def __init__(self, config: Config, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.config, self.clock, self.zone = config, clock, config.hours.timezone
         self.log_path = log_path(config)
+        self.sources, self.rule_sets = Sources(config), RuleSets(config)
         self.trials = Trials(config, clock=clock)
         self._log: Log | None = None
         self._lock = Lock()
@@ -49,7 +56,12 @@ class Desk:
             lstrip_blocks=True,
         )
         self._pages.filters |= words.filters(self.zone, clock)
-        self._pages.globals |= {"firm": config.firm.name, "version": __version__, "static": _addresses(STATIC)}
+        self._pages.globals |= {
+            "firm": config.firm.name,
+            "version": __version__,
+            "static": _addresses(STATIC),
+            "by_proxy": config.desk.user_header != "",
+        }
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
@@ -78,9 +90,14 @@ class Desk:
 
     def page(self, request: Request, visitor: Visitor, page: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A page for somebody who is signed in, with what the last change said, which is said once."""
-        said = self._seen(visitor)
+        said = self._seen(visitor) if BY_ITSELF not in request.headers else None
         html = self._pages.get_template(page).render(
-            **values, visitor=visitor, csrf=visitor.session.csrf, said=said, path=request.url.path
+            **values,
+            visitor=visitor,
+            csrf=visitor.session.csrf,
+            said=said,
+            path=request.url.path,
+            mark=request.state.mark,
         )
         return HTMLResponse(html, status_code=status)
 
@@ -101,6 +118,15 @@ class Desk:
             with self.writing() as log:
                 users.touch(log, session, now=now)
         return json.loads(session.said) if session.said != "" else None
+
+
+def mail_row(reader: Reader, text: str) -> LogRow:
+    """The mail of a number or a reference, as an address names it. Raises: Gone."""
+    number = reader.find(text)
+    row = reader.row(number) if number is not None else None
+    if row is None:
+        raise Gone(f"There is no mail {text} in the log.")
+    return row
 
 
 def desk_of(request: Request) -> Desk:

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from triaged.log.users import ROLES, Role, Session, session_of
+from triaged.log.changes import mark
+from triaged.log.users import ROLES, Role, Session, name_of, session_of
 
 if TYPE_CHECKING:
     from triaged.web.desk import Desk
@@ -48,7 +49,7 @@ class Visitor:
 
 
 class NotSignedIn(Exception):
-    """Nobody is signed in in this browser."""
+    """Nobody is signed in in this browser, or the proxy names somebody else now."""
 
 
 class NotAllowed(Exception):
@@ -94,12 +95,23 @@ def is_same_origin(request: Request) -> bool:
     return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
 
 
+def named_by_proxy(desk: Desk, request: Request) -> str:
+    """Who the proxy says it is, `""` when it says nobody; a name given twice is one too many."""
+    names = request.headers.getlist(desk.config.desk.user_header)
+    return name_of(names[0]) if len(names) == 1 else ""
+
+
 def _session(desk: Desk, request: Request) -> Session | None:
+    """As the cookie and, where a proxy says who it is, the proxy say; both must be of one mind."""
     token = request.cookies.get(cookie_name(request), "")
     if token == "":
         return None
     with desk.reading() as reader:
-        return session_of(reader, token, now=desk.clock())
+        request.state.mark = mark(reader)  # before the page reads anything: what comes meanwhile is new to it
+        session = session_of(reader, token, now=desk.clock())
+    if session is not None and desk.config.desk.user_header != "":
+        return session if named_by_proxy(desk, request) == session.user.name else None
+    return session
 
 
 async def _must_be_ours(request: Request, session: Session) -> None:

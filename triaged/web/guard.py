@@ -36,23 +36,23 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refusal = self._refusal(headers, scope["method"])
+        refusal = self._refusal(headers)
         if refusal is not None:
             await refusal(scope, receive, _protected(send))
         else:
             await self._app(scope, receive, _protected(send))
 
-    def _refusal(self, headers: Headers, method: str) -> PlainTextResponse | None:
+    def _refusal(self, headers: Headers) -> PlainTextResponse | None:
         host = headers.get("host", "")
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
         if name.lower() not in self._hosts:
             words = f"This desk is not called {host!r}. Set [desk] address in config.toml to the address people use."
             return PlainTextResponse(words, 421)
-        length = headers.get("content-length")
-        if length is not None and (not length.isdecimal() or int(length) > MAX_BODY_BYTES):
-            return PlainTextResponse(f"At most {MAX_BODY_BYTES // 1_000_000} MB can be sent at once.", 413)
-        if length is None and headers.get("transfer-encoding") is not None:
+        if "transfer-encoding" in headers:  # beside a length it would count, and not the length (RFC 9112 6.3)
             return PlainTextResponse("Say how long it is (Content-Length).", 411)
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or len(length) > 12 or int(length) > MAX_BODY_BYTES:
+            return PlainTextResponse(f"At most {MAX_BODY_BYTES // 1_000_000} MB can be sent at once.", 413)
         return None
 
 

@@ -21,6 +21,7 @@ def filters(zone: str, clock: Callable[[], datetime]) -> dict[str, Callable[...,
     return {
         "when": lambda moment: when(moment, zone=zone, now=clock()),
         "day": lambda moment: moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d"),
+        "weekday": lambda moment: f"{moment.astimezone(ZoneInfo(zone)):%A, %d %B %Y}",
         "ago": lambda moment: span_words(clock() - moment),
         "span": span_words,
         "category": category,

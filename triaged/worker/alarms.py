@@ -128,6 +128,8 @@ def _meaning(part: str) -> str:
         return "No acknowledgement or note leaves meanwhile; what is owed stays owed. See: triaged status."
     if lane == "calendar":
         return "No call is booked in this calendar meanwhile. See: triaged status."
+    if part == "timer answers":
+        return "Meanwhile what people answer by themselves stays among the open items. See: triaged status."
     if part == "model":
         return "Mail is judged all the same. Choose another (triaged model list, triaged model use ID) or train anew."
     if part == "alerts":

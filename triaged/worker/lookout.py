@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from triaged.accounts.match import plain_address, plain_domain
+from triaged.accounts.replies import Ours
 from triaged.clocks.holidays import is_holiday
 from triaged.log.keep import clear_ripe
 from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.model import Address
-from triaged.ports import Calendar, Mailer, Notifier
+from triaged.ports import Calendar, Mailbox, Mailer, Notifier
 from triaged.settings import Config
 from triaged.worker.alarms import Thresholds
+from triaged.worker.answers import ANSWERS, ANSWERS_S, POLLS, Answers
 from triaged.worker.canary import Canary, CanarySettings
 from triaged.worker.learner import LEARN, LEARN_S, Learner, learn_if_due
 from triaged.worker.standing import Standing
@@ -39,7 +42,8 @@ logger = logging.getLogger(__name__)
 class Lookout:
     """certificates: by server, how to learn when its certificate ends; secrets: by name, when one of ours does.
 
-    canary: None when none is sent; mailer: its own. calendars: makes those of our people, by their ids.
+    canary: None when none is sent; mailer: its own. calendars: makes those of our people, by their ids; mailboxes:
+    makes those that we watch. ours: whose mail is ours.
     stall_s: silence of a part that counts as a hang. keep_days: how long texts are kept, by category. learner: None
     when the worker never trains by itself.
     """
@@ -51,6 +55,8 @@ class Lookout:
     canary: CanarySettings | None
     mailer: Callable[[], Mailer]
     calendars: Callable[[], Mapping[str, Calendar]]
+    mailboxes: Callable[[], Sequence[Mailbox]]
+    ours: Ours
     stall_s: float
     keep_days: Mapping[str, int]
     learner: Learner | None
@@ -78,6 +84,8 @@ def timers(lookout: Lookout, around: TimerSurroundings) -> dict[str, tuple[Job, 
     jobs = {"alarms": (Job("alarms", min(poll_s, ALARMS_S), alarms.work),), "timer": tuple(chores), KEEP: (keep,)}
     standing = Standing(lookout.calendars(), writer=around.writer, clock=around.clock)
     jobs[CALLS] = (Job(CALLS, CALLS_S, standing.work),)
+    answers = Answers(lookout.mailboxes(), lookout.ours, around)
+    jobs[ANSWERS] = (Job(ANSWERS, min(POLLS * poll_s, ANSWERS_S), answers.work),)
     if lookout.learner is not None:
         jobs[LEARN] = (Job(LEARN, LEARN_S, partial(learn_if_due, lookout.learner, around)),)
     return jobs
@@ -112,6 +120,16 @@ def watchfulness_of(config: Config) -> Watchfulness:
         canary_within=timedelta(minutes=config.canary.within_min) if config.canary.every_min > 0 else None,
         quiet_h=config.alerts.quiet_h,
         is_holiday=partial(is_holiday, own=frozenset(config.hours.holidays), country=config.hours.country),
+    )
+
+
+def ours_of(config: Config) -> Ours:
+    """Whose mail is ours, by the configuration."""
+    own = (address for mailbox in config.mailbox for address in (mailbox.address, *mailbox.aliases))
+    people = (person.email for person in config.person)
+    return Ours(
+        addresses=frozenset(plain_address(each) for each in (*own, *people)),
+        domains=frozenset(plain_domain(domain) for domain in config.firm.domains),
     )
 
 

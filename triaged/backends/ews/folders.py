@@ -31,7 +31,11 @@ HEAD = T.ExtendedFieldURI(PropertyTag="0x7D", PropertyType="String")
 _SUBMITTED = T.ExtendedFieldURI(
     DistinguishedPropertySetId="InternetHeaders", PropertyName="Auto-Submitted", PropertyType="String"
 )
-_FIELDS = ("item:DateTimeReceived", "item:InReplyTo", "message:References", "message:InternetMessageId", "message:From")
+_RECIPIENTS = {"To": "ToRecipients", "Cc": "CcRecipients", "Bcc": "BccRecipients"}
+_FIELDS = (
+    *("item:DateTimeReceived", "item:InReplyTo", "message:References", "message:InternetMessageId", "message:From"),
+    *(f"message:{name}" for name in _RECIPIENTS.values()),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +225,12 @@ def _date_of(item: etree._Element) -> datetime | None:
         return None
 
 
-def survey(line: EwsLine, since: datetime, *, watched: str) -> Iterator[Surveyed]:
+def survey(line: EwsLine, since: datetime, *, watched: str, sent_only: bool) -> Iterator[Surveyed]:
     """As `ports.Mailbox.survey`. watched: the watched folder's name. Raises: Transient, LoginRefused, Permanent."""
-    aside = {name: _id_or_none(line, name) for name in (*NOT_SURVEYED, "sentitems")}
+    sent = _sent_folder(line)
     watched_id = folder_id(line, watched)
-    for folder in folders(line).values():
-        if not folder.has_mail or folder.key in (aside["drafts"], aside["outbox"]):
-            continue
+    wanted = _all_but_drafts(line) if not sent_only else [sent] if sent is not None else []
+    for folder in wanted:
         shown = watched if folder.key == watched_id else folder.path
         try:
             keys = _keys_since(line, folder.key, since)
@@ -238,8 +241,25 @@ def survey(line: EwsLine, since: datetime, *, watched: str) -> Iterator[Surveyed
         for start in range(0, len(keys), AT_ONCE):
             for key, item in _heads(line, keys[start : start + AT_ONCE]).items():
                 if (date := _date_of(item)) is not None and date >= since:
-                    is_sent = folder.key == aside["sentitems"]
+                    is_sent = sent is not None and folder.key == sent.key
                     yield surveyed(_head(item), folder=shown, key=key, date=date, is_sent_folder=is_sent)
+
+
+def _sent_folder(line: EwsLine) -> Folder | None:
+    """The folder of sent mail, which lies at the top; None where it may not be seen."""
+    request = M.GetFolder(shape("FolderShape", "folder:DisplayName"), M.FolderIds(line.distinguished("sentitems")))
+    try:
+        found = line.one(request, "open the folder sentitems")
+    except LoginRefused:
+        raise
+    except Permanent:  # a delegate need not see every folder
+        return None
+    return Folder(id_of(found), found.findtext(f".//{T.name('DisplayName')}", ""), has_mail=True)
+
+
+def _all_but_drafts(line: EwsLine) -> list[Folder]:
+    left_out = {_id_or_none(line, name) for name in NOT_SURVEYED}
+    return [each for each in folders(line).values() if each.has_mail and each.key not in left_out]
 
 
 def _id_or_none(line: EwsLine, name: str) -> str:
@@ -273,10 +293,15 @@ def _head(item: etree._Element) -> bytes:
         "In-Reply-To": text_of(item, "t:InReplyTo"),
         "References": text_of(item, "t:References"),
         "From": text_of(item, "t:From/t:Mailbox/t:EmailAddress"),
+        **{name: _addresses(item, field) for name, field in _RECIPIENTS.items()},
         "Auto-Submitted": submitted,
     }
     told = "\r\n".join(f"{name}: {' '.join(value.split())}" for name, value in fields.items() if value != "")
     return f"{came_head(item)}{told}".encode()
+
+
+def _addresses(item: etree._Element, field: str) -> str:
+    return ", ".join(text_of(each, "t:EmailAddress") for each in each_of(item, f"t:{field}/t:Mailbox"))
 
 
 def came_head(item: etree._Element) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import hashlib
 import re
 import threading
@@ -164,9 +165,9 @@ class EwsMailbox:
             self._woken = True
             self._news.notify_all()
 
-    def survey(self, since: datetime) -> Iterator[Surveyed]:
-        """The heads of all folders with mail, by FindItem and GetItem, folder by folder."""
-        yield from survey(self._connected(), since, watched=self.folder)
+    def survey(self, since: datetime, *, sent_only: bool = False) -> Iterator[Surveyed]:
+        """The heads of the folders with mail, by FindItem and GetItem, folder by folder."""
+        yield from survey(self._connected(), since, watched=self.folder, sent_only=sent_only)
 
     def mark(self, key: str, categories: Sequence[str]) -> None:
         """Add Outlook categories. What somebody else changes at the same moment is read anew and kept."""
@@ -196,6 +197,13 @@ class EwsMailbox:
         line = self._connected()
         key = the_one(line, self.name, message_id, source)
         move(line, key, made_folder(line, target))
+
+    def find(self, message_id: str, folder: str) -> Raw:
+        """By Message-ID."""
+        key = the_one(self._connected(), self.name, message_id, folder)
+        for raw in self.fetch([key]):
+            return dataclasses.replace(raw, locator=Locator(self.name, folder, key))
+        raise Gone(f"{self.name}: message {message_id} has just left {folder}")
 
     def close(self) -> None:
         """End the listening and close the connections; never raises."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from triaged.backends.graph.line import GraphLine, expanded, moment, properties_of, quoted, text_of
-from triaged.backends.heads import surveyed
+from triaged.backends.heads import FIELDS, surveyed
 from triaged.errors import Gone, LoginRefused, Permanent
 from triaged.model import Surveyed
 
@@ -58,19 +58,16 @@ def make_folder(line: GraphLine, path: str) -> str:
     return found
 
 
-def survey(line: GraphLine, since: datetime, *, watched_id: str, watched: str) -> Iterator[Surveyed]:
+def survey(line: GraphLine, since: datetime, *, watched_id: str, watched: str, sent_only: bool) -> Iterator[Surveyed]:
     """As `ports.Mailbox.survey`. Raises: as `GraphLine.ask`."""
-    sent = _well_known(line, "sentitems")
-    left_out = {_well_known(line, name) for name in _NOT_ITS_OWN}
-    for identifier, path in list(_all(line, None, "")):
-        if identifier in left_out:
-            continue
+    sent = _sent_folder(line)
+    for identifier, path in (sent if sent_only else _all_but_drafts(line)).items():
         shown = watched if identifier == watched_id else path
         try:
             for item in _since(line, identifier, since):
                 date = moment(text_of(item, "receivedDateTime"))
                 if date is not None and date >= since:
-                    key, is_sent = text_of(item, "id"), identifier == sent
+                    key, is_sent = text_of(item, "id"), identifier in sent
                     yield surveyed(_head(item), folder=shown, key=key, date=date, is_sent_folder=is_sent)
         except LoginRefused:
             raise
@@ -78,11 +75,26 @@ def survey(line: GraphLine, since: datetime, *, watched_id: str, watched: str) -
             log.info("unsurveyed folder_id=%s kind=%s", identifier, type(error).__name__)
 
 
+def _sent_folder(line: GraphLine) -> dict[str, str]:
+    """Id → name of the folder of sent mail; none where it may not be seen."""
+    try:
+        found = line.get("/mailFolders/sentitems", {"$select": "id,displayName"})
+    except Gone:
+        return {}
+    return {text_of(found, "id"): text_of(found, "displayName")}
+
+
+def _all_but_drafts(line: GraphLine) -> dict[str, str]:
+    left_out = {_well_known(line, name) for name in _NOT_ITS_OWN}
+    return {identifier: path for identifier, path in _all(line, None, "") if identifier not in left_out}
+
+
 def _since(line: GraphLine, identifier: str, since: datetime) -> Iterator[dict[str, Any]]:
     return line.listed(
         f"/mailFolders/{quoted(identifier)}/messages",
         {
-            "$select": "internetMessageId,internetMessageHeaders,receivedDateTime,from",
+            "$select": "internetMessageId,internetMessageHeaders,receivedDateTime,from,"
+            "toRecipients,ccRecipients,bccRecipients",
             "$filter": f"receivedDateTime ge {since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "$expand": expanded(IN_REPLY_TO, REFERENCES),
         },
@@ -101,16 +113,23 @@ def _head(item: Mapping[str, Any]) -> bytes:
     pairs += [
         ("Message-ID", text_of(item, "internetMessageId")),
         ("From", text_of(item, "from", "emailAddress", "address")),
+        *((name, _addresses(item, f"{name.lower()}Recipients")) for name in ("To", "Cc", "Bcc")),
         ("In-Reply-To", known.get(IN_REPLY_TO.lower(), "")),
         ("References", known.get(REFERENCES.lower(), "")),
     ]
-    wanted = {"message-id", "in-reply-to", "references", "from", "auto-submitted"}
+    wanted = {name.lower() for name in FIELDS}
     lines = [
         f"{name}: {' '.join(value.split())[-_FIELD_CHARACTERS:]}\r\n"
         for name, value in pairs
         if name.lower() in wanted and value.strip() != ""
     ]
     return "".join(lines).encode("utf-8", "replace") + b"\r\n"
+
+
+def _addresses(item: Mapping[str, Any], name: str) -> str:
+    found = item.get(name)
+    people = [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+    return ", ".join(text_of(each, "emailAddress", "address") for each in people)
 
 
 def _all(line: GraphLine, parent: str | None, above: str) -> Iterator[tuple[str, str]]:

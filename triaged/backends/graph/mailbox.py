@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
@@ -138,10 +139,10 @@ class GraphMailbox:
         """End a `wait`, or the next one if none is under way."""
         self._woken.set()
 
-    def survey(self, since: datetime) -> Iterator[Surveyed]:
-        """The headers of all folders. A folder that may not be read is left out."""
+    def survey(self, since: datetime, *, sent_only: bool = False) -> Iterator[Surveyed]:
+        """The headers of the folders. A folder that may not be read is left out."""
         self._opened()
-        return survey(self._line, since, watched_id=self._folder_id, watched=self.folder)
+        return survey(self._line, since, watched_id=self._folder_id, watched=self.folder, sent_only=sent_only)
 
     def mark(self, key: str, categories: Sequence[str]) -> None:
         """Add Outlook categories; those that are there stay. Transient when somebody changes the message meanwhile."""
@@ -159,6 +160,16 @@ class GraphMailbox:
 
     def refile(self, message_id: str, source: str, target: str) -> None:
         """Move by Message-ID; the key stays what it was."""
+        key = self._the_one(message_id, source)
+        self._move(key, self._folder_id if target == self.folder else make_folder(self._line, target))
+
+    def find(self, message_id: str, folder: str) -> Raw:
+        """By Message-ID."""
+        raw = self._read(self._the_one(message_id, folder), anywhere=True)
+        return dataclasses.replace(raw, locator=dataclasses.replace(raw.locator, folder=folder))
+
+    def _the_one(self, message_id: str, source: str) -> str:
+        """The key of the one message in a folder with this Message-ID. Raises: Gone, Permanent (several)."""
         self._opened()
         there = self._folder_id if source == self.folder else folder_id(self._line, source)
         if there is None:
@@ -171,7 +182,7 @@ class GraphMailbox:
         ]
         if len(found) != 1:
             raise none_or_several(self.name, len(found), message_id, source)
-        self._move(found[0], self._folder_id if target == self.folder else make_folder(self._line, target))
+        return found[0]
 
     def close(self) -> None:
         """Close the connections."""
@@ -216,9 +227,9 @@ class GraphMailbox:
     def _lost(self, status: int) -> Transient:
         return Transient(f"{self.name}: Microsoft Graph loses count of {self.folder} while it lists it ({status})")
 
-    def _read(self, key: str) -> Raw:
-        """Raises: Gone, also when it lies in another folder now."""
-        found = self._here(key, "receivedDateTime", expand=_SIZE)
+    def _read(self, key: str, *, anywhere: bool = False) -> Raw:
+        """anywhere: in whatever folder it lies. Raises: Gone, also when it lies in another folder now."""
+        found = self._here(key, "receivedDateTime", expand=_SIZE, anywhere=anywhere)
         url = self._line.url(f"/messages/{quoted(key)}/$value")
         answer = self._line.ask("GET", url, accept=range(400, 600), limit_bytes=self._max_message_bytes)
         size_bytes = int(size) if (size := properties_of(found).get(_SIZE.lower(), "")).isdecimal() else 0
@@ -243,12 +254,12 @@ class GraphMailbox:
             return False
         return isinstance(refusal, Permanent) or self._failed[key] >= TRIES
 
-    def _here(self, key: str, select: str, *, expand: str = "") -> dict[str, Any]:
-        """Something of a message in the folder. Raises: Gone, also when it lies in another folder now."""
+    def _here(self, key: str, select: str, *, expand: str = "", anywhere: bool = False) -> dict[str, Any]:
+        """Something of a message in the folder, or `anywhere`. Raises: Gone, also when it lies elsewhere now."""
         self._opened()
         query = {"$select": f"{select},parentFolderId"} | ({"$expand": expanded(expand)} if expand else {})
         found = self._line.get(f"/messages/{quoted(key)}", query)
-        if self._folder_of(text_of(found, "parentFolderId")) != self._folder_id:
+        if not anywhere and self._folder_of(text_of(found, "parentFolderId")) != self._folder_id:
             raise Gone(f"{self.name}: message {key} is no longer in {self.folder}")
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import select
 import socket
 import ssl
@@ -118,12 +119,12 @@ class ImapMailbox:
             with suppress(OSError):
                 pair[1].send(b"\0")
 
-    def survey(self, since: datetime) -> Iterator[Surveyed]:
-        """The heads of all folders, by EXAMINE and BODY.PEEK, in batches; the connection is closed at the end."""
+    def survey(self, since: datetime, *, sent_only: bool = False) -> Iterator[Surveyed]:
+        """The heads of the folders, by EXAMINE and BODY.PEEK, in batches; the connection is closed at the end."""
         client = self._selected(writable=False)
         try:
-            with self._talking("look into all folders"):
-                yield from survey(client, since, watched=self.folder)
+            with self._talking("look into folders"):
+                yield from survey(client, since, watched=self.folder, sent_only=sent_only)
         finally:
             self.close()  # another folder is open on it
 
@@ -159,6 +160,22 @@ class ImapMailbox:
                 client.select_folder(source)
             with self._talking("move a message"):
                 move(client, the_one(client, self.name, message_id, source), target, source=source)
+        finally:
+            self.close()  # another folder is open on it
+
+    def find(self, message_id: str, folder: str) -> Raw:
+        """By SEARCH and BODY.PEEK in the folder, opened by EXAMINE; the connection is closed at the end."""
+        client = self._selected(writable=False)
+        try:
+            with self._talking(f"open the folder {folder}", refused=Gone):
+                answer = client.select_folder(folder, readonly=True)
+            with self._talking("look for a message"):
+                uid = the_one(client, self.name, message_id, folder)
+                facts = client.fetch([uid], ["RFC822.SIZE", "INTERNALDATE"])[uid]
+            octets = self._octets(client, [uid], {uid: facts[b"RFC822.SIZE"]})
+            raw = self._raw(uid, facts[b"INTERNALDATE"], octets.get(uid, b""), facts[b"RFC822.SIZE"])
+            key = f"{answer.get(b'UIDVALIDITY', 0)}/{uid}"
+            return dataclasses.replace(raw, locator=Locator(self.name, folder, key))
         finally:
             self.close()  # another folder is open on it
 

@@ -5,7 +5,17 @@ const csrf = document.querySelector("meta[name=csrf]")?.content;
 
 /** Whether somebody is writing, so that letters are letters and no commands. */
 function isWriting(target) {
-  return target.closest("input, textarea, select, [contenteditable]") !== null;
+  return target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]") !== null;
+}
+
+function areKeysOff() {
+  return localStorage.getItem("keys") === "off";
+}
+
+/** Whether a key that was pressed is a command. */
+function isCommand(event) {
+  const withOthers = event.ctrlKey || event.metaKey || event.altKey;
+  return !withOthers && !areKeysOff() && !isWriting(event.target) && document.querySelector("dialog[open]") === null;
 }
 
 /** Ask the desk for something; what changes it carries the session's token. Returns the Response. */
@@ -14,10 +24,11 @@ function ask(address, { form, signal } = {}) {
   return fetch(address, { credentials: "same-origin", signal, ...options });
 }
 
-// A key that a page names: <a data-key="n" href=…>, <button data-key="a">; pressing it is as clicking there.
+// Keys that a page names: <a data-key="n j" href=…>, <button data-key="a">; pressing one is as clicking there.
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return;
-  const found = [...document.querySelectorAll("[data-key]")].find((each) => each.dataset.key === event.key);
+  if (!isCommand(event)) return;
+  const named = [...document.querySelectorAll("[data-key]")];
+  const found = named.find((each) => each.dataset.key.split(" ").includes(event.key));
   if (found === undefined || found.disabled) return;
   event.preventDefault();
   if (found.matches("input, textarea, select")) found.focus();
@@ -28,6 +39,28 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && isWriting(event.target)) event.target.blur();
 });
+
+// A dialog that a link or button names: <a href=… data-opens="keys">; without script the link leads to a page.
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-opens], [data-closes], [data-switches]");
+  if (opener === null) return;
+  event.preventDefault();
+  const { opens, closes } = opener.dataset;
+  if (opens !== undefined) document.getElementById(opens).showModal();
+  else if (closes !== undefined) document.getElementById(closes).close();
+  else switchKeys(opener);
+});
+
+/** Letters are commands, or not, in this browser: who dictates switches them off (WCAG 2.1.4). */
+function switchKeys(button) {
+  localStorage.setItem("keys", areKeysOff() ? "on" : "off");
+  showSwitch(button);
+}
+
+function showSwitch(button) {
+  button.setAttribute("aria-pressed", String(areKeysOff()));
+}
+document.querySelectorAll("[data-switches]").forEach(showSwitch);
 
 // A link to a part that is folded up opens it.
 function unfold() {
