@@ -46,6 +46,9 @@ bench-classify: .venv/dev ## the classifier beside rules alone, TF-IDF and MiniL
 bench-whatif: .venv/dev ## edited rules over 10,000 stored mails, beside a floor (three minutes)
 	@$(BIN)/python -m tests.bench.whatif
 
+bench-desk: .venv/dev ## pages of the review desk over a million mails while more come in (22 GB of disk, 20 minutes)
+	@$(BIN)/python -m tests.bench.desk
+
 model: .venv/dev ## build the shipped model from our examples and the real mails in ../shared/nlp
 	@$(BIN)/python -m tests.corpus.real .venv/real.jsonl
 	@$(BIN)/triaged train --also .venv/real.jsonl --out triaged/classify/model
@@ -65,4 +68,4 @@ clean: ## remove the virtual environment and the demo
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --group dev
 	@touch $@
 
-.PHONY: help demo test check faults bench bench-classify bench-rules bench-whatif docs fmt fmt-check lint types model clean
+.PHONY: help demo test check faults bench bench-classify bench-desk bench-rules bench-whatif docs fmt fmt-check lint types model clean

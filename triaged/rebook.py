@@ -19,6 +19,9 @@ from triaged.settings import Config
 from triaged.terminal import wall
 from triaged.tomlfile import did_you_mean
 
+FARTHEST_YEARS = 2
+"""A call is hardly laid farther ahead; a year that was mistyped is."""
+
 
 def moment(text: str, *, zone: str, now: datetime) -> datetime:
     """`2026-12-01 15:00` on the wall clock of a zone (IANA), in UTC. Raises: ValueError, a sentence."""
@@ -29,10 +32,9 @@ def moment(text: str, *, zone: str, now: datetime) -> datetime:
     except ValueError:
         raise ValueError(f"{text!r} is no day and time; write such as '2026-12-01 15:00'") from None
     local = found if found.tzinfo is not None else found.replace(tzinfo=ZoneInfo(zone))
-    try:
-        start = local.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{text!r} is no day that a calendar has") from None
+    if not now.year - 1 <= found.year <= now.year + FARTHEST_YEARS:
+        raise ValueError(f"{text!r} is over, or more than {FARTHEST_YEARS} years ahead")
+    start = local.astimezone(UTC)
     if found.tzinfo is None and start.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != found:
         raise ValueError(f"the clocks in {zone} skip {text} that night; take another time")
     if start <= now:

@@ -6,12 +6,16 @@ mails would take the better part of a day. The log is as an earlier version left
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count as count_from
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +30,7 @@ from triaged.accounts.match import directory
 from triaged.accounts.read_csv import read_accounts
 from triaged.config import load_config
 from triaged.loading import assembled
-from triaged.log.encode import to_ms
+from triaged.log.encode import DECISION, MESSAGE, to_ms
 from triaged.log.people import put_accounts
 from triaged.log.schema import migrations
 from triaged.log.store import Log
@@ -93,6 +97,28 @@ def build(config: Config, count: int, *, bar: Progress) -> None:
         bar.advance(task)
 
 
+def written_again(log: Log) -> Iterator[Callable[[], Any]]:
+    """Without end: each writes a new mail, as the worker does, that is like one of the log's latest."""
+    rows = log.db.execute(
+        "SELECT parsed, decision FROM message JOIN decision ON decision.message = message.id "
+        "WHERE parsed <> '' ORDER BY message.id DESC LIMIT ?",
+        (PATTERNS,),
+    ).fetchall()
+    known = [(MESSAGE.validate_json(parsed), DECISION.validate_json(decision)) for parsed, decision in rows]
+    began = time.time_ns()
+    for number in count_from(0):
+        message, decision = known[number % len(known)]
+        key, now = f"{began + number:032x}", datetime.now(UTC)
+        sent = dataclasses.replace(message, key=key, message_id=f"<{key}@client1.example>", received=now)
+        yield partial(
+            log.record,
+            sent,
+            dataclasses.replace(decision, message_key=key),
+            Locator("desk", "INBOX", f"{began}/{number}"),
+            now=now,
+        )
+
+
 def accounts() -> tuple[Account, ...]:
     """The clients that the mails are of."""
     return tuple(Account(f"B-{n}", f"Bench client {n}", domains=(f"client{n}.example",)) for n in range(ACCOUNTS))
@@ -135,7 +161,7 @@ def _patterns(config: Config) -> list[Pattern]:
 def _rows(patterns: list[Pattern], count: int) -> Iterator[Pattern]:
     """So many mails, the oldest first; some come later than those logged before them, as in life."""
     chance, end = random.Random(SEED), to_ms(datetime.now(UTC))
-    vocabulary = [_word(number) for number in range(WORDS)]
+    vocabulary = [word(number) for number in range(WORDS)]
     step = SPAN / timedelta(milliseconds=1) / count
     for number in range(count):
         logged_at = round(end - (count - number) * step)
@@ -204,8 +230,8 @@ def _put(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> Non
     connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))
 
 
-def _word(number: int) -> str:
-    """Pronounceable, and the same for the same number."""
+def word(number: int) -> str:
+    """The made-up word of this number, pronounceable, and the same for the same number."""
     letters = ""
     number += 100
     while number > 0:

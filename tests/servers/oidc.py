@@ -1,4 +1,4 @@
-"""A fake of an OpenID provider: HTTPS on loopback, a discovery document, keys, codes good once, ID tokens.
+"""A fake of an OpenID provider: real HTTPS on loopback, discovery, keys, codes that are good once, ID tokens.
 
 It checks what providers check: client, redirect address, PKCE, the client's secret, that a code is used once and soon.
 What a test alters (`alter`, `sign`) is what a provider that is wrong, or somebody between, would do. Sources: OpenID

@@ -23,6 +23,18 @@ def site(night: Path, tmp_path: Path) -> Config:
     return copied(night, tmp_path / "desk")
 
 
+@pytest.fixture(scope="session")
+def held_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same night, with every answer held until a person approves it; not to be changed: see `held_site`."""
+    return play_night(tmp_path_factory.mktemp("night") / "desk", send="approve").base
+
+
+@pytest.fixture
+def held_site(held_night: Path, tmp_path: Path) -> Config:
+    """A copy of the night whose answers wait."""
+    return copied(held_night, tmp_path / "desk")
+
+
 @pytest.fixture
 def carl(site: Config) -> Iterator[Browser]:
     """A coordinator at the desk."""

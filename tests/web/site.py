@@ -38,13 +38,23 @@ PEOPLE: dict[str, Role] = {"vera": "viewer", "carl": "coordinator", "mona": "man
 CSRF = re.compile(r'<meta name="csrf" content="([^"]+)">')
 
 
-def play_night(folder: Path) -> Config:
-    """The demo's sixty mails, worked on; and one user of each role."""
+def play_night(folder: Path, *, send: str = "auto") -> Config:
+    """The demo's sixty mails, worked on; and one user of each role. send: how answers leave, as in config.toml."""
     config = lay_out(folder, datetime.now(UTC))
-    failures = Service(parts_of(config)).run(once=True)
-    assert failures == ()
+    if send != "auto":
+        text = config.file.read_text(encoding="utf-8")
+        config.file.write_text(text.replace('\nsend = "auto"', f'\nsend = "{send}"'), encoding="utf-8")
+        config = load_config(config.file)
+        assert config.acknowledge.send == send
+    work(config)
     add_users(config)
     return config
+
+
+def work(config: Config) -> None:
+    """Have the worker do what there is to do."""
+    failures = Service(parts_of(config)).run(once=True)
+    assert failures == ()
 
 
 def add_users(config: Config) -> None:

@@ -91,7 +91,7 @@ def test_a_password_is_not_asked_for(path: Path) -> None:
 
 def test_a_second_desk_does_not_take_the_socket_and_a_left_one_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "desk.sock"
-    with listening(path), pytest.raises(Permanent, match="is served on .* already"):
+    with listening(path), pytest.raises(Permanent, match=r"is served on .* already"):
         listening(path)
     assert path.exists(), "as a killed desk leaves it"
     with listening(path), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:

@@ -164,7 +164,7 @@ def correct(
     after = people.believed(log, message)
     told = f"{', '.join(after.categories) or 'other'}; account {after.account_id or 'none'}"
     same = (before.categories, before.account_id) == (after.categories, after.account_id)
-    was = json.dumps({"believed": dataclasses.asdict(before), "last": after.last})
+    was = json.dumps({"believed": dataclasses.asdict(before), "then": dataclasses.asdict(after)})
     audit(
         log,
         "message.confirm" if same else "message.correct",
@@ -218,14 +218,17 @@ def _last_change(log: Log, *, who: str, since: datetime) -> tuple[int, int, int,
 
 
 def _correction_back(log: Log, message: int, before: dict[str, Any], *, who: str, now: datetime) -> Undone:
-    said = before["believed"]
-    was = people.Believed(**{**said, "categories": tuple(said["categories"])})
-    if people.believed(log, message).last != before["last"]:
+    was, then = (_believed(before[name]) for name in ("believed", "then"))
+    if dataclasses.replace(people.believed(log, message), last=then.last) != then:
         return Undone(message, "Not taken back: somebody said something else of this mail since then.", True)
     people.take_back_correction(log, message, was, who=who, now=now)
     doubt = "" if was.sure else ", and a person should look"
     told = f"{', '.join(was.categories) or 'other'}, account {was.account_id or 'none'}{doubt}"
     return Undone(message, f"Taken back: it is what it was before ({told}).", False)
+
+
+def _believed(told: dict[str, Any]) -> people.Believed:
+    return people.Believed(**{**told, "categories": tuple(told["categories"])})
 
 
 def _effects_back(log: Log, message: int, before: dict[str, Any], at_ms: int, *, who: str, now: datetime) -> Undone:

@@ -46,10 +46,14 @@ WHERE each.value ->> '$.fired';
 
 CREATE INDEX message_order ON message (id, received_at, due_at, risk, sender);
                                           -- what lists are sorted by, apart from the long texts
-
-INSERT OR IGNORE INTO facet (kind, value, received_at, message)
-SELECT kind, value, received_at, message FROM facet_now ORDER BY 1, 2, 3, 4;
 """
+
+FILL = """
+INSERT OR IGNORE INTO facet (kind, value, received_at, message)
+SELECT kind, value, received_at, message FROM facet_now WHERE message > ? AND message <= ? ORDER BY 1, 2, 3, 4
+"""
+FILLED = 50_000
+"""Mails at once: their rows are sorted in memory."""
 
 _TAKE_OUT = """
 DELETE FROM facet WHERE (kind, value, received_at, message) IN
@@ -66,25 +70,25 @@ _COLUMNS = (
 """Of `message`, that `facet_now` reads."""
 
 
-def _trigger(name: str, when: str, body: str, *, row: str, kinds: str = "<> ''") -> str:
-    return f"CREATE TRIGGER facet_{name} {when} BEGIN {body.format(row=row, kinds=kinds)}; END"
+def _out(name: str, when: str, row: str, kinds: str = "<> ''") -> str:
+    return f"CREATE TRIGGER facet_out_{name} BEFORE {when} BEGIN {_TAKE_OUT.format(row=row, kinds=kinds)}; END"
 
 
-_RULE = "= 'rule'"
+def _in(name: str, when: str, row: str, kinds: str = "<> ''") -> str:
+    return f"CREATE TRIGGER facet_in_{name} AFTER {when} BEGIN {_PUT_IN.format(row=row, kinds=kinds)}; END"
+
+
+_RULES = "= 'rule'"
 TRIGGERS = (
-    _trigger("mail_in", "AFTER INSERT ON message", _PUT_IN, row="new.id"),
-    _trigger("mail_before", f"BEFORE UPDATE OF {_COLUMNS} ON message", _TAKE_OUT, row="old.id"),
-    _trigger("mail_after", f"AFTER UPDATE OF {_COLUMNS} ON message", _PUT_IN, row="new.id"),
-    _trigger("mail_out", "BEFORE DELETE ON message", _TAKE_OUT, row="old.id"),
-    _trigger("decision_before_in", "BEFORE INSERT ON decision", _TAKE_OUT, row="new.message", kinds=_RULE),
-    _trigger("decision_in", "AFTER INSERT ON decision", _PUT_IN, row="new.message", kinds=_RULE),
-    _trigger(
-        "decision_before", "BEFORE UPDATE OF message, decision ON decision", _TAKE_OUT, row="old.message", kinds=_RULE
-    ),
-    _trigger(
-        "decision_after", "AFTER UPDATE OF message, decision ON decision", _PUT_IN, row="new.message", kinds=_RULE
-    ),
-    _trigger("decision_before_out", "BEFORE DELETE ON decision", _TAKE_OUT, row="old.message", kinds=_RULE),
-    _trigger("decision_out", "AFTER DELETE ON decision", _PUT_IN, row="old.message", kinds=_RULE),
+    _in("new_mail", "INSERT ON message", "new.id"),
+    _out("mail", f"UPDATE OF {_COLUMNS} ON message", "old.id"),
+    _in("mail", f"UPDATE OF {_COLUMNS} ON message", "new.id"),
+    _out("gone_mail", "DELETE ON message", "old.id"),
+    _out("new_decision", "INSERT ON decision", "new.message", _RULES),
+    _in("new_decision", "INSERT ON decision", "new.message", _RULES),
+    _out("decision", "UPDATE OF message, decision ON decision", "old.message", _RULES),
+    _in("decision", "UPDATE OF message, decision ON decision", "new.message", _RULES),
+    _out("gone_decision", "DELETE ON decision", "old.message", _RULES),
+    _in("gone_decision", "DELETE ON decision", "old.message", _RULES),
 )
-"""Each a statement of its own."""
+"""Each a statement of its own; a decision changes only which rules fired."""

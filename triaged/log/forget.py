@@ -90,6 +90,7 @@ WORDS = {
     "octets": "unread mails (their octets)",
     "rule_set": "rule sets that were in use",
     "correction": "corrections of others' mails",
+    "facet": "words by which mails of others are filtered",
     "undo": "rules whose doings were taken back",
     "undo_item": "mails of others that such a rule had decided",
     "note": "notes about mails of others",

@@ -6,6 +6,7 @@ Nobody's words go into the audit log or the mail's story: they stand in one plac
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -148,6 +149,14 @@ def is_cleared(reader: Reader, message: int) -> bool:
 # --- said, each inside a transaction, with its line of the audit log ---------------------------------------------
 
 
+def still_shown(log: Log, message: int, categories: Sequence[str]) -> None:
+    """Nobody put the categories right since these were shown. Raises: Changed, Gone."""
+    row = log.db.execute("SELECT categories FROM message WHERE id = ?", (message,)).fetchone()
+    if row is None:
+        raise Gone(f"there is no mail {message}")
+    _unchanged(log, message, "message.correct", shown=sorted(categories), found=sorted(json.loads(row[0])))
+
+
 def add_note(log: Log, message: int, text: str, *, who: str, now: datetime) -> None:
     """Write something about a mail. Raises: Gone (no such mail, or it was cleared: a note would outlive it)."""
     found = log.db.execute("SELECT cleared_at FROM message WHERE id = ?", (message,)).fetchone()
@@ -220,7 +229,7 @@ def _say(log: Log, message: int, name: str, words: str, *, who: str, now: dateti
     audit(log, f"message.{name}", words, who=who, now=now, message=message)
 
 
-def _unchanged(log: Log, message: int, what: str, *, shown: str, found: str) -> None:
+def _unchanged(log: Log, message: int, what: str, *, shown: object, found: object) -> None:
     """Nobody changed it since it was shown. Raises: Changed."""
     if shown == found:
         return

@@ -12,7 +12,7 @@ from triaged.accounts.difference import ACCOUNTS
 from triaged.accounts.match import directory, match
 from triaged.accounts.together import merged, put_back
 from triaged.errors import Gone, Permanent
-from triaged.log.accounts import Select, account_of, selecting
+from triaged.log.accountrows import Select, account_of, selecting
 from triaged.log.encode import from_ms, to_ms
 from triaged.log.people import put_accounts, remove_account
 from triaged.log.read import Reader

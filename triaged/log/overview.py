@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from triaged.decision import Decision
@@ -27,8 +28,6 @@ LONGEST = timedelta(days=7)
 MOST = 5_000
 """Mails of that time that are counted, the newest."""
 SIGN_LETTERS = 90
-QUARTER_MS = 900_000
-"""Zones differ by whole quarters of an hour, so that days can be made of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +111,24 @@ def ages(reader: Reader, *, now: datetime, edges: Sequence[timedelta]) -> list[t
     return [found.get(place, (0, 0)) for place in range(len(edges) + 1)]
 
 
-def volume(reader: Reader, *, since: datetime, mailboxes: Sequence[str]) -> Mapping[tuple[datetime, str], int]:
-    """How many mails came, by quarter of an hour and first category; it is `other`, or `automatic` for a machine's."""
-    found = Counter[tuple[datetime, str]]()
-    for mailbox in mailboxes:
-        rows = reader.select(
-            "SELECT received_at / :quarter, iif(automatic = 'machine', '[\"automatic\"]', categories), count(*) "
-            "FROM message INDEXED BY message_figures WHERE mailbox = :mailbox AND received_at >= :since "
-            "AND state = 'triaged' GROUP BY 1, 2",
-            {"quarter": QUARTER_MS, "mailbox": mailbox, "since": to_ms(since)},
-        )
-        for quarter, said, number in rows:
-            found[from_ms(quarter * QUARTER_MS), (json.loads(said) or ["other"])[0]] += number
+def volume(reader: Reader, *, days: Sequence[datetime], mailboxes: Sequence[str]) -> list[Counter[str]]:
+    """How many mails came each day, by their first category; it is `other`, or `automatic` for a machine's.
+
+    days: when each begins, and last when the last one ends.
+    """
+    found = []
+    for start, end in pairwise(days):
+        counts = Counter[str]()
+        for mailbox in mailboxes:
+            rows = reader.select(
+                "SELECT categories, automatic, count(*) FROM message INDEXED BY message_figures WHERE mailbox = ? "
+                "AND received_at >= ? AND received_at < ? AND state = 'triaged' GROUP BY 1, 2",
+                (mailbox, to_ms(start), to_ms(end)),
+            )
+            for said, automatic, number in rows:
+                first = (json.loads(said) or ["other"])[0]
+                counts["automatic" if automatic == "machine" else first] += number
+        found.append(counts)
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
 
 from triaged.decision import Decision
-from triaged.log import accounts
+from triaged.log.accountrows import accounts
 from triaged.log.encode import BACKGROUND, DECISION, MESSAGE, from_ms, to_ms
 from triaged.log.itemschema import OWED
 from triaged.log.rows import BouncedRow, BreakerRow, Counts, EffectRow, EventRow, HealthRow, HeldRow, LogRow
@@ -162,7 +162,7 @@ class Reader:
 
     def accounts(self) -> tuple[Account, ...]:
         """Every account, by id."""
-        return accounts.accounts(self.select)
+        return accounts(self.select)
 
     # --- for people ---
 
@@ -225,7 +225,8 @@ class Reader:
 
     def rows_of(self, messages: Sequence[int]) -> list[LogRow]:
         """Lines of these mails, in this order; one that is gone is left out."""
-        rows = self.select(f"{_ROWS} WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(messages)),))
+        these = "id IN (SELECT value FROM json_each(?))"
+        rows = self.select(f"{_ROWS} WHERE {these}", (json.dumps(list(messages)),))
         found = {row[0]: _log_row(row) for row in rows}
         return [found[message] for message in messages if message in found]
 
@@ -334,7 +335,7 @@ class Reader:
             "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM message WHERE received_at >= ?), "
             "(SELECT count(*) FROM locator WHERE message IS NOT NULL) - (SELECT count(*) FROM message), "
             "(SELECT count(*) FROM message WHERE state = 'quarantined'), "
-            "(SELECT count(*) FROM message WHERE sure = 0 AND state = 'triaged')",
+            "(SELECT count(*) FROM facet WHERE kind = 'sure' AND value = 'no')",
             (since_ms,),
         )[0]
         effects = self.select("SELECT kind, state, count(*) FROM effect GROUP BY 1, 2 ORDER BY 1, 2")

@@ -11,9 +11,7 @@ MOST = 30
 
 def saved_views(reader: Reader, user: str) -> list[tuple[str, str]]:
     """Names with the queries of their addresses, by name."""
-    rows = reader.select(
-        "SELECT name, query FROM saved_view WHERE user = ? ORDER BY name COLLATE NOCASE, name", (user,)
-    )
+    rows = reader.select("SELECT name, query FROM saved_view WHERE user = ? ORDER BY name COLLATE NOCASE", (user,))
     return [(row[0], row[1]) for row in rows]
 
 

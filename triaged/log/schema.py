@@ -106,9 +106,12 @@ def m011_desk(db: Database) -> None:
 
 @migrations()
 def m012_find(db: Database) -> None:
-    """What mails are filtered and sorted by; a million mails take some minutes."""
+    """What mails are filtered and sorted by; a million mails take two minutes."""
     for statement in (*_statements(findschema.TABLES), *findschema.TRIGGERS):
         db.execute(statement)
+    last = db.execute("SELECT coalesce(max(id), 0) FROM message").fetchone()[0]
+    for start in range(0, last, findschema.FILLED):
+        db.execute(findschema.FILL, (start, start + findschema.FILLED))
 
 
 @migrations()

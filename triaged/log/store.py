@@ -30,7 +30,7 @@ from triaged.decision import (
 )
 from triaged.errors import Permanent
 from triaged.log import calls
-from triaged.log.accounts import account_now
+from triaged.log.accountrows import account_now
 from triaged.log.effects import external_id, given_up, lane_of, without_times
 from triaged.log.encode import BACKGROUND, DECISION, EFFECT, MESSAGE, decided_columns, from_ms, to_ms
 from triaged.log.limits import Caps, Limits, Start

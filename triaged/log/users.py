@@ -307,14 +307,6 @@ def audits(
     return [AuditRow(row[0], from_ms(row[1]), *row[2:]) for row in rows]
 
 
-def last_audit(reader: Reader, *, about: str) -> AuditRow | None:
-    """The newest change of one thing, such as a rule file; None when there was none."""
-    rows = reader.select(
-        "SELECT id, at, who, what, message, about, detail FROM audit WHERE about = ? ORDER BY id DESC LIMIT 1", (about,)
-    )
-    return AuditRow(rows[0][0], from_ms(rows[0][1]), *rows[0][2:]) if rows else None
-
-
 def audited(reader: Reader) -> tuple[list[str], list[str]]:
     """Everybody who ever changed something, and all that was ever done (`message.correct` …), each in order."""
     whos = reader.select("SELECT DISTINCT who FROM audit ORDER BY who")

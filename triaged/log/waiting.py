@@ -39,16 +39,16 @@ WITH effects AS (
     WHERE {_DOUBTFUL} ORDER BY received_at DESC LIMIT :most
 ), waiting AS (
     SELECT message, kind FROM effects
-    UNION SELECT id, 'category' FROM doubtful WHERE sure = 0
-    UNION SELECT id, 'account' FROM doubtful WHERE account_how IS NULL OR account_how = 'thread'
-    UNION SELECT id, 'unreadable' FROM (SELECT id FROM message INDEXED BY message_quarantined
+    UNION ALL SELECT id, 'category' FROM doubtful WHERE sure = 0
+    UNION ALL SELECT id, 'account' FROM doubtful WHERE account_how IS NULL OR account_how = 'thread'
+    UNION ALL SELECT id, 'unreadable' FROM (SELECT id FROM message INDEXED BY message_quarantined
         WHERE state = 'quarantined' AND done_at IS NULL ORDER BY id DESC LIMIT :most)
+), mails AS MATERIALIZED (
+    SELECT message, json_group_array(kind) AS kinds FROM waiting GROUP BY message
 )
-SELECT message.id, reference, received_at, sender_name, sender, subject, categories, account_id, priority, risk,
-    json_group_array(waiting.kind)
-FROM waiting JOIN message ON message.id = waiting.message
-WHERE message.message_id = '' OR message.message_id NOT IN (SELECT message_id FROM canary)
-GROUP BY message.id
+SELECT message.id, reference, received_at, sender_name, sender, subject, categories, account_id, priority, risk, kinds
+FROM mails CROSS JOIN message ON message.id = mails.message
+WHERE message_id = '' OR NOT EXISTS (SELECT 1 FROM canary WHERE canary.message_id = message.message_id)
 """  # noqa: S608 - words of ours
 
 

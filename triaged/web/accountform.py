@@ -15,7 +15,8 @@ from triaged.accounts.difference import FIELDS, FieldChange, claims, contact_wor
 from triaged.accounts.read_csv import read_cells
 from triaged.errors import Gone
 from triaged.log import users
-from triaged.log.accounts import account_of, accounts, last_changes, selecting
+from triaged.log.accountrows import account_of, accounts, selecting
+from triaged.log.accounts import last_changes
 from triaged.log.people import put_accounts
 from triaged.model import Account
 from triaged.playbook import client_problems

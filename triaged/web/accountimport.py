@@ -13,7 +13,7 @@ from triaged.accounts.difference import FIELDS, Changes, Shared, changes, digest
 from triaged.accounts.read_csv import COLUMNS, parse_accounts
 from triaged.errors import ConfigError, Problem
 from triaged.log import users
-from triaged.log.accounts import accounts, selecting
+from triaged.log.accountrows import accounts, selecting
 from triaged.log.merges import Merge, standing_merge
 from triaged.log.people import put_accounts
 from triaged.log.read import Reader
@@ -22,9 +22,9 @@ from triaged.playbook import client_problems
 from triaged.web.desk import Desk, desk_of
 from triaged.web.gate import Coordinator, Visitor
 
-MAX_FILE_BYTES = 2_000_000
-"""About 10,000 accounts. The file goes back and forth in the form that confirms it, each letter as up to three
-(`%C3`); the guard takes 8 MB."""
+MAX_FILE_BYTES = 1_000_000
+"""About 5,000 accounts. The file goes back in a field of the form that confirms it; one holds 1 MiB (Starlette), and as
+multipart its letters count as they are."""
 SHOWN = 200
 """Accounts that are listed one by one; more are counted."""
 PASTED = "what was pasted"
@@ -103,7 +103,7 @@ def _read(desk: Desk, octets: bytes, name: str) -> tuple[Account, ...]:
     """Raises: ConfigError."""
     if len(octets) > MAX_FILE_BYTES:
         megabytes = MAX_FILE_BYTES // 1_000_000
-        what = f"is larger than {megabytes} MB; an operator can import it: triaged accounts import FILE"
+        what = f"is larger than {megabytes} MB; import it on the command line: triaged accounts import FILE"
         raise ConfigError((Problem(name, what),))
     return parse_accounts(octets, name=name, people=desk.config.people, check=client_problems)
 

@@ -14,7 +14,8 @@ from starlette.responses import HTMLResponse
 
 from triaged.errors import Gone
 from triaged.log import accounts as logged
-from triaged.log.accounts import Figures, account_of
+from triaged.log.accountrows import account_of
+from triaged.log.accounts import Figures
 from triaged.log.calls import calls_of
 from triaged.log.merges import standing_merge
 from triaged.log.read import Reader
@@ -23,9 +24,11 @@ from triaged.rebook import names
 from triaged.risk import change, trend_words
 from triaged.settings import Config
 from triaged.web import accountform, accountimport, merges
+from triaged.web.calls import STATES
 from triaged.web.desk import desk_of
 from triaged.web.gate import Viewer, Visitor
-from triaged.web.words import KNOWN
+from triaged.web.plot import Picture, colour, picture
+from triaged.web.words import counted
 
 PAGE = 100
 """Accounts on a page."""
@@ -34,7 +37,8 @@ SHOWN = 20
 SOON = timedelta(days=60)
 """A contract that ends within that time is one to renew."""
 MONTHS = 12
-PLOT_WIDTH, PLOT_HEIGHT, PLOT_FOOT = 720, 200, 24
+ORDER = ("complaint", "request", "renewal")
+"""Categories from the bottom of a bar up, before those of one's own."""
 
 router = APIRouter()
 router.include_router(accountimport.router)
@@ -225,6 +229,7 @@ def account_page(request: Request, visitor: Viewer, account_id: str) -> HTMLResp
         "account.html",
         account=account,
         address=f"/accounts/{quote(account_id)}",
+        states=STATES,
         manager=names(desk.config).get(account.manager, account.manager),
         names=names(desk.config),
         figures=figures,
@@ -232,7 +237,7 @@ def account_page(request: Request, visitor: Viewer, account_id: str) -> HTMLResp
         contracts=sorted(
             _ends(account.contracts, now.astimezone(zone).date()), key=lambda each: (each.on is None, each.on)
         ),
-        plot=plot(starts, mails),
+        months=by_month(starts, mails),
         now=now,
         **values,
     )
@@ -251,44 +256,15 @@ def _months(today: datetime) -> list[datetime]:
     return [datetime(month // 12, month % 12 + 1, 1, tzinfo=today.tzinfo) for month in months]
 
 
-def plot(starts: Sequence[datetime], mails: Sequence[Mapping[str, int]]) -> dict[str, Any]:
-    """Columns of mails by month, one on the other by category, for the SVG and for the table behind it."""
-    total = {category: sum(each.get(category, 0) for each in mails) for month in mails for category in month}
-    categories = sorted(total, key=lambda each: (each not in KNOWN, each == "other", -total[each], each))
-    top = max(1, *(sum(each.values()) for each in mails))
-    step, height = PLOT_WIDTH / len(mails), PLOT_HEIGHT - PLOT_FOOT - 14
-    columns = []
-    for number, (start, month) in enumerate(zip(starts, mails, strict=False)):
-        foot, boxes = float(PLOT_HEIGHT - PLOT_FOOT), []
-        for category in categories:
-            size = month.get(category, 0) / top * height
-            foot -= size
-            boxes.append(
-                {"category": category, "colour": colour(category), "y": f"{foot:.1f}", "height": f"{size:.1f}"}
-            )
-        columns.append(
-            {
-                "name": f"{start:%b}",
-                "month": f"{start:%B %Y}",
-                "x": f"{number * step + step * 0.15:.1f}",
-                "middle": f"{(number + 0.5) * step:.1f}",
-                "top": f"{foot - 4:.1f}",
-                "count": sum(month.values()),
-                "counts": [month.get(category, 0) for category in categories],
-                "boxes": [box for box in boxes if box["height"] != "0.0"],
-            }
-        )
-    return {
-        "width": PLOT_WIDTH,
-        "height": PLOT_HEIGHT,
-        "bar": f"{step * 0.7:.1f}",
-        "base": PLOT_HEIGHT - PLOT_FOOT,
-        "columns": columns,
-        "categories": [(category, colour(category)) for category in categories],
-        "total": sum(total.values()),
-    }
-
-
-def colour(category: str) -> str:
-    """The class that gives a category its colour."""
-    return category if category in (*KNOWN, "other") else "own"
+def by_month(starts: Sequence[datetime], mails: Sequence[Mapping[str, int]]) -> Picture:
+    """Mails by month and category, each under its first. starts: one more than there are months."""
+    known = {category for month in mails for category in month}
+    order = [each for each in ORDER if each in known]
+    own = sorted(known.difference(ORDER, ("other",)))
+    series = tuple((colour(each), each) for each in (*order, *own, *(["other"] if "other" in known else [])))
+    months = list(zip(starts, mails, strict=False))
+    rows = tuple((f"{start:%B %Y}", tuple(month.get(name, 0) for _, name in series)) for start, month in months)
+    told = f"{counted(sum(sum(month.values()) for month in mails), 'mail')} in {len(mails)} months."
+    return picture(
+        "months", "Mails by month and first category", told, series, rows, [f"{each:%b}" for each, _ in months]
+    )

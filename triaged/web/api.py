@@ -64,6 +64,7 @@ class Line(Shape):
     priority: str
     due: datetime | None
     assigned: str | None
+    answered: datetime | None = Field(description="When one of us answered it, as a folder of sent mail shows.")
     done: datetime | None
     risk: float | None
     copies: int
@@ -273,7 +274,7 @@ def mails(
 def items(
     request: Request, visitor: Viewer, limit: Limit = 50, after: Number = None, before: Number = None
 ) -> dict[str, Any]:
-    """Mails for which an answer is due and nobody has said that it is done, the next due first."""
+    """Mails that we owe an answer: none was given, and nobody said that none is needed; the next due first."""
     return _page(request, Search(state="open", sort="due"), limit, after, before)
 
 

@@ -94,7 +94,8 @@ def move(
     request: Request,
     visitor: Coordinator,
     message: int,
-    to: Annotated[str, Form(max_length=100)],
+    *,
+    to: Annotated[str, Form(max_length=100)] = "",
     seen: Annotated[str, Form(max_length=100)],
     zone: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:

@@ -13,16 +13,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from triaged.errors import ConfigError, Permanent, Problem
-from triaged.loading import folders_of, rules_alone, rules_and_templates, unknown_kept, written_of
+from triaged.loading import folders_of, rules_and_templates, unknown_kept, written_of
 from triaged.log import users
 from triaged.log.rulesets import keep_files
 from triaged.mail.render import LAYOUT
 from triaged.plaintext import text_of
 from triaged.proofread import proofread
 from triaged.rules.difference import FileDiff, called, diffs, file_changes
+from triaged.rules.grammar import RuleSet
 from triaged.rules.lint import by_line, lint
 from triaged.rulesets import aside_of, bring_in
 from triaged.samples import Ours
@@ -117,7 +119,7 @@ def with_draft(there: Written, draft: Draft) -> Written:
 def address_of(name: str) -> str:
     """The page where a file of a set is edited."""
     folder, _, rest = name.partition("/")
-    return f"/{folder}/edit/{rest}"
+    return f"/{folder}/edit/{quote(rest)}"
 
 
 def may_write(config: Config, name: str) -> bool:
@@ -147,7 +149,7 @@ def look(config: Config, written: Written, name: str, *, now: datetime) -> Found
         return Found(tuple(sorted(error.problems, key=by_line)))
     problems = tuple(unknown_kept(config, rules))
     if name.startswith(TEMPLATES):
-        return Found(problems, _proof(config, written, name, now=now))
+        return Found(problems, _proof(config, written, name, rules, now=now))
     hints = lint(
         rules,
         files=written.rules,
@@ -158,13 +160,11 @@ def look(config: Config, written: Written, name: str, *, now: datetime) -> Found
     return Found(problems, tuple(each for each in hints if place(each, written)[0] == name))
 
 
-def _proof(config: Config, written: Written, name: str, *, now: datetime) -> tuple[Problem, ...]:
+def _proof(config: Config, written: Written, name: str, rules: RuleSet, *, now: datetime) -> tuple[Problem, ...]:
     """What would come out wrong in a template, read beside its translations alone: all of them take too long."""
     stem = name[len(TEMPLATES) :].split(".")[0]
     near = {each: octets for each, octets in written.templates.items() if each.split(".")[0] == stem or each == LAYOUT}
-    found = proofread(
-        near, rules=rules_alone(config, written), ours=ours_of(config), colleagues=languages_of(config), now=now
-    )
+    found = proofread(near, rules=rules, ours=ours_of(config), colleagues=languages_of(config), now=now)
     return tuple(each for each in (*found.problems, *found.hints) if place(each, written)[0] == name)
 
 
@@ -319,7 +319,7 @@ def who_saved(desk: Desk, name: str) -> str:
     rules, templates = folders_of(desk.config)
     path = rules / name[len(RULES) :] if name.startswith(RULES) else templates / name[len(TEMPLATES) :]
     with desk.reading() as reader:
-        last = users.last_audit(reader, about=name)
+        last = next(iter(users.audits(reader, limit=1, about=name)), None)
     try:
         status = path.stat()
     except OSError:

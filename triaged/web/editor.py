@@ -97,6 +97,7 @@ class Editor:
         values = {
             "name": name,
             "called": name[len(self.folder) :],
+            "address": address_of(name),
             "text": draft.text or "",
             "was": draft.was,
             "why": why,
@@ -191,4 +192,4 @@ def summary(found: Found) -> str:
     look = f", and {counted(hints, 'hint')}" if hints > 0 else ""
     if problems > 0:
         return f"{counted(problems, 'problem')}{look}: it cannot be saved like this."
-    return f"Nothing is wrong{look}. Examples are judged when you try it or save it."
+    return f"Nothing is wrong{look}."

@@ -22,9 +22,9 @@ LONGEST = 32_000
 """Letters of a cell; Excel takes 32,767."""
 TITLES = (
     *("Number", "Reference", "Received", "Mailbox", "From", "Subject", "Categories", "Sure", "Account", "Account name"),
-    *("Owner", "Priority", "Due", "Done", "State", "Risk", "What was done"),
+    *("Owner", "Priority", "Due", "Answered", "Done", "State", "Risk", "What was done"),
 )
-WIDTHS = (9, 12, 17, 12, 32, 48, 20, 6, 12, 28, 12, 10, 17, 17, 14, 6, 48)
+WIDTHS = (9, 12, 17, 12, 32, 48, 20, 6, 12, 28, 12, 10, 17, 17, 17, 14, 6, 48)
 """Of the columns, in letters."""
 COMMANDS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes a cell that begins with it for (OWASP, CSV Injection)."""
@@ -70,8 +70,9 @@ def _cells(row: LogRow, zone: str, accounts: dict[str, str]) -> list[str]:
     account = row.account_id or ""
     fields: list[Any] = [row.id, row.reference, _wall(row.received, zone), row.mailbox, row.sender, row.subject]
     fields += [", ".join(row.categories) or "other", "yes" if row.sure else "no", account, accounts.get(account, "")]
-    fields += [row.assigned, row.priority, _wall(row.due, zone), _wall(row.done, zone), state]
-    fields += [f"{row.risk:.2f}" if row.risk is not None else "", effects]
+    fields += [row.assigned, row.priority]
+    fields += [_wall(moment, zone) for moment in (row.due, row.answered, row.done)]
+    fields += [state, f"{row.risk:.2f}" if row.risk is not None else "", effects]
     return [str(each) for each in fields]
 
 

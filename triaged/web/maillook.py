@@ -11,7 +11,7 @@ from triaged.log.rows import LogRow
 from triaged.plaintext import visible
 from triaged.web.desk import Desk, desk_of, mail_row
 from triaged.web.gate import Viewer
-from triaged.web.mailhtml import POLICY, Shown, laid_out
+from triaged.web.mailhtml import POLICY, Shown
 from triaged.web.mailsource import Source
 
 MAX_SOURCE_BYTES = 300_000
@@ -26,7 +26,7 @@ def html_page(request: Request, visitor: Viewer, mail: str) -> HTMLResponse:
     """The page around the frame: what was left out, and where the links lead."""
     desk = desk_of(request)
     row, found = _source(desk, mail)
-    shown = _shown(found)
+    shown = _shown(desk, found)
     why = shown if isinstance(shown, str) else ""
     links = [(each, urlsplit(each).hostname or "") for each in shown.links] if isinstance(shown, Shown) else []
     return desk.page(request, visitor, "mail_html.html", row=row, shown=shown, why=why, links=links)
@@ -37,7 +37,7 @@ def frame(request: Request, visitor: Viewer, mail: str) -> Response:
     """What is in the frame. Nothing in it runs or is loaded, whatever the mail holds; see `mailhtml`."""
     desk = desk_of(request)
     row, found = _source(desk, mail)
-    shown = _shown(found)
+    shown = _shown(desk, found)
     headers = {"content-security-policy": POLICY, "referrer-policy": "no-referrer"}
     if isinstance(shown, str):
         return PlainTextResponse(shown, 404, headers=headers)
@@ -82,9 +82,9 @@ def _source(desk: Desk, mail: str) -> tuple[LogRow, Source | str]:
         return row, desk.sources.source(reader, row)
 
 
-def _shown(found: Source | str) -> Shown | str:
+def _shown(desk: Desk, found: Source | str) -> Shown | str:
     """What is shown in the frame, or a sentence why nothing is."""
     if isinstance(found, str):
         return found
-    shown = laid_out(found.octets)
+    shown = desk.sources.layout(found)
     return NO_HTML if shown is None else shown

@@ -18,6 +18,7 @@ from triaged.log.read import Reader
 from triaged.log.rows import LogRow
 from triaged.model import Locator
 from triaged.settings import Config
+from triaged.web.mailhtml import Shown, laid_out
 from triaged.wire import mailbox_of
 
 KEPT, KEPT_S = 2, 60
@@ -44,6 +45,7 @@ class Sources:
         self._config = config
         self._locks = {table.name: Lock() for table in config.mailbox}
         self._kept: OrderedDict[int, tuple[float, Source]] = OrderedDict()
+        self._laid_out: tuple[Source, Shown | str | None] | None = None
 
     def source(self, reader: Reader, row: LogRow) -> Source | str:
         """The octets of a mail, or a sentence that says why they are not to be had."""
@@ -58,6 +60,13 @@ class Sources:
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return fetched
+
+    def layout(self, source: Source) -> Shown | str | None:
+        """As `mailhtml.laid_out`; the last one stays in memory, for a page and its frame are one look."""
+        last = self._laid_out
+        if last is None or last[0] is not source:
+            self._laid_out = last = (source, laid_out(source.octets))
+        return last[1]
 
     def _asked(self, reader: Reader, row: LogRow) -> Source | str:
         place, message = reader.locator(row.id), reader.message(row.id)

@@ -15,7 +15,7 @@ from triaged.errors import Gone, Permanent
 from triaged.log import accounts as logged
 from triaged.log import merges as kept
 from triaged.log import users
-from triaged.log.accounts import account_of, selecting
+from triaged.log.accountrows import account_of, selecting
 from triaged.log.calls import calls_of
 from triaged.log.read import Reader
 from triaged.log.store import Log

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from triaged.web.words import KNOWN
+
 WIDTH, HEIGHT = 400, 190
 LEFT, RIGHT, TOP, BOTTOM = 34, 4, 10, 24
 """Room round the bars, in units of the picture."""
@@ -58,6 +60,38 @@ def stacked_bars(bars: Sequence[Bar], *, name: str, title: str, told: str) -> Ma
         '<svg class="plot" viewBox="0 0 {width} {height}" role="img" aria-labelledby="{name}-title {name}-told">'
         '<title id="{name}-title">{title}</title><desc id="{name}-told">{told}</desc>{drawn}</svg>'
     ).format(width=WIDTH, height=HEIGHT, name=name, title=title, told=told, drawn=Markup("").join(drawn))
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture with its numbers. series: class and name of each colour, from the bottom up; rows: label, a number for
+    each of them. It is shown by `pages/parts/picture.html`."""
+
+    svg: Markup
+    told: str
+    series: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+def picture(
+    name: str,
+    title: str,
+    told: str,
+    series: tuple[tuple[str, str], ...],
+    rows: tuple[tuple[str, tuple[int, ...]], ...],
+    labels: Sequence[str],
+) -> Picture:
+    """labels: below the bars, where there is less room than in the table."""
+    bars = [
+        Bar(label, tuple(Part(kind, each, number) for (kind, each), number in zip(series, numbers, strict=True)))
+        for label, (_, numbers) in zip(labels, rows, strict=True)
+    ]
+    return Picture(stacked_bars(bars, name=name, title=title, told=told), told, series, rows)
+
+
+def colour(category: str) -> str:
+    """The class that gives a category its colour."""
+    return category if category in (*KNOWN, "other", "automatic") else "own"
 
 
 def ticks(most: int) -> tuple[int, ...]:

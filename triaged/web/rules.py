@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
-from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from triaged.errors import ConfigError, Gone, Problem
 from triaged.examples import example_text
-from triaged.loading import folders_of, rules_alone, written_of
+from triaged.loading import folders_of, rules_alone, rules_and_templates, written_of
 from triaged.log.past import times_fired
 from triaged.log.rulesets import last_use, rule_set
 from triaged.rules.difference import file_changes
@@ -55,49 +55,66 @@ NEW_LIST = '# One word or phrase a line; a rule names the list with "@{name}"\n'
 
 
 @dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule. address: of the line on which it begins; fired: in how many mails, by `SPANS`."""
+
+    rule: Rule
+    address: str
+    fired: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class FileRow:
-    """A file of the set. rules: how many stand in it, None in one that is no rule file; lines: entries of a list."""
+    """A file of the set. rules: those in a rule file; lines: how many entries a list has."""
 
     name: str
     address: str
     kind: str
-    rules: int | None
-    lines: int | None
+    rules: tuple[RuleRow, ...] = ()
+    lines: int = 0
 
 
 @router.get("/rules")
-def rules_page(request: Request, visitor: Viewer) -> HTMLResponse:
-    """What decides, what lies on disk, every file and every rule."""
-    desk = desk_of(request)
+def rules_page(request: Request, visitor: Viewer, find: Annotated[str, Query(max_length=200)] = "") -> HTMLResponse:
+    """What decides, what lies on disk, every file and every rule. find: only rules in which this stands."""
+    desk, find = desk_of(request), find.strip()
     there, now = written_of(desk.config), desk.clock()
     with desk.reading() as reader:
         use, why_not = last_use(reader), refused(reader)
         in_use = rule_set(reader, use.rules_id) if use is not None else None
         fired = times_fired(reader, since=[now - timedelta(days=days) for days in SPANS])
-    found = drafts.look(desk.config, there, RULES, now=now)
-    if in_use is not None and in_use.id == there.id:
-        found = Found(())
-    elif len(found.problems) == 0:
-        found = Found(_problems(why_not))
-    try:
-        rules = rules_alone(desk.config, there).rules
-    except ConfigError:
-        rules = ()
+    rules, problems = _read(desk, there)
+    is_in_use = in_use is not None and in_use.id == there.id
+    found = Found() if is_in_use else Found(problems or _problems(why_not))
     return desk.page(
         request,
         visitor,
         "rules.html",
         use=use,
         running=is_running(desk.log_path),
-        is_in_use=in_use is not None and in_use.id == there.id,
+        is_in_use=is_in_use,
         changed=[each.words for each in file_changes(in_use, there)] if in_use is not None else [],
         told=drafts.told(found, there, ""),
-        files=list(_rows(there, rules)),
-        rules=[(rule, *_at(rule), fired.get(rule.name, [0] * len(SPANS))) for rule in rules],
+        files=_rows(there, rules, fired),
+        readable=len(rules) > 0,
+        find=find,
+        found={rule.name for rule in rules if find.casefold() in _text(rule, rules, there).casefold()},
         spans=SPANS,
         may_not="" if drafts.may_write(desk.config, RULES) else drafts.may_not_words(desk.config, RULES),
         folder=folders_of(desk.config)[0],
     )
+
+
+def _read(desk: Desk, there: Written) -> tuple[tuple[Rule, ...], tuple[Problem, ...]]:
+    """The rules, none when they cannot be read, and what is wrong with them or with the templates."""
+    try:
+        return rules_and_templates(desk.config, there)[0].rules, ()
+    except ConfigError as error:
+        problems = error.problems
+    try:
+        return rules_alone(desk.config, there).rules, problems
+    except ConfigError:
+        return (), problems
 
 
 def _problems(why_not: str) -> tuple[Problem, ...]:
@@ -110,25 +127,42 @@ def _problems(why_not: str) -> tuple[Problem, ...]:
     )
 
 
-def _rows(there: Written, rules: tuple[Rule, ...]) -> list[FileRow]:
-    of_file = [rule.source.rpartition(":")[0] for rule in rules]
+def _rows(there: Written, rules: tuple[Rule, ...], fired: Mapping[str, list[int]]) -> list[FileRow]:
+    """Rule files, then lists, then example mails."""
     rows = []
     for name, octets in there.rules.items():
         lower, address = name.lower(), address_of(RULES + name)
-        if lower.endswith(".toml"):
-            rows.append(FileRow(name, address, "rules", of_file.count(name), None))
-        elif lower.endswith(".eml"):
-            rows.append(FileRow(name, address, "example mail", None, None))
+        if lower.endswith(".eml"):
+            rows.append(FileRow(name, address, "example mail"))
+        elif lower.endswith(".toml"):
+            mine = [(rule, _line(rule)) for rule in rules if rule.source.rpartition(":")[0] == name]
+            found = [
+                RuleRow(rule, f"{address}?line={line}", fired.get(rule.name, [0] * len(SPANS))) for rule, line in mine
+            ]
+            rows.append(FileRow(name, address, "rules", rules=tuple(found)))
         else:
-            lines = [line.partition(b"#")[0].strip() for line in octets.splitlines()]
-            rows.append(FileRow(name, address, "list", None, sum(line != b"" for line in lines)))
+            entries = [line.partition(b"#")[0].strip() for line in octets.splitlines()]
+            rows.append(FileRow(name, address, "list", lines=sum(entry != b"" for entry in entries)))
     return sorted(rows, key=lambda row: (("rules", "list", "example mail").index(row.kind), row.name))
 
 
-def _at(rule: Rule) -> tuple[str, str]:
-    """Where a rule stands, and the address of that line."""
-    file, _, line = rule.source.rpartition(":")
-    return rule.source, f"{address_of(RULES + file)}?line={line}"
+def _line(rule: Rule) -> int:
+    """Where it begins in its file."""
+    return int(rule.source.rpartition(":")[2])
+
+
+def _text(rule: Rule, rules: tuple[Rule, ...], there: Written) -> str:
+    """All that stands in a rule, examples and notes too."""
+    name = rule.source.rpartition(":")[0]
+    lines = drafts.shown(there, RULES + name).split("\n")
+    return "\n".join(lines[_line(rule) - 1 : (_following(rule, rules) or len(lines) + 1) - 1])
+
+
+def _following(rule: Rule, rules: tuple[Rule, ...]) -> int | None:
+    """The line on which the next rule of the same file begins; None for the last one."""
+    name = rule.source.rpartition(":")[0]
+    lines = [_line(each) for each in rules if each.source.rpartition(":")[0] == name]
+    return min((line for line in lines if line > _line(rule)), default=None)
 
 
 # --- one file ---------------------------------------------------------------------------------------------------
@@ -139,7 +173,7 @@ def new(request: Request, visitor: Coordinator, name: str = "") -> Response:
     """Ask how a new file is to be called, then open it."""
     name = name.strip()
     if FILE.fullmatch(name) is not None or LIST.fullmatch(name) is not None:
-        return RedirectResponse(address_of(RULES + quote(name)), status_code=303)
+        return RedirectResponse(address_of(RULES + name), status_code=303)
     problem = "" if name == "" else f"No rule file can be called “{name}”."
     return desk_of(request).page(
         request, visitor, "rules_new.html", name=name, problem=problem, status=422 if problem else 200
@@ -274,12 +308,10 @@ def put_example(
     chosen = next((each for each in rules if each.name == rule), None)
     if chosen is None:
         raise Gone(f"there is no rule “{rule}”")
-    file, _, line = chosen.source.rpartition(":")
-    name = RULES + file
+    name = RULES + chosen.source.rpartition(":")[0]
     was = drafts.opened(there, name)
-    after = [int(each.source.rpartition(":")[2]) for each in rules if each.source.startswith(f"{file}:")]
-    at = _end_of_rule(was.split("\n"), int(line), min((each for each in after if each > int(line)), default=None))
     lines = was.split("\n")
+    at = _end_of_rule(lines, _line(chosen), _following(chosen, rules))
     lines[at:at] = ["", *drafts.typed(text).rstrip("\n").split("\n")]
     draft = Draft(name, "\n".join(lines), was)
     return files.show(desk, request, visitor, name, draft=draft, line=at + 2, **_beside(desk, there))

@@ -1,8 +1,8 @@
-"""The address of a search in, the search of the log out, and back: filters, their words for people, further addresses."""
+"""The address of a search in, the search of the log out; and back, with words for people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode
@@ -34,7 +34,7 @@ class Filters(BaseModel):
     rule: Name | None = Field(None, description="A rule that fired, by its name.")
     state: State | None = Field(
         None,
-        description="open: an answer is due; waiting: for somebody else; done: nothing more is owed; held: something "
+        description="open: we owe an answer; waiting: for somebody else; done: nothing more is owed; held: something "
         "waits for approval; quarantined: it could not be read; automatic: a machine wrote it, or it looks so.",
     )
     owner: Name | None = Field(None, description="Id of the person who is to see to it.")
@@ -87,7 +87,7 @@ def filters_of(query: str) -> FormFilters | None:
 
 
 STATE_WORDS: Mapping[str, str] = {
-    "open": "open: an answer is due",
+    "open": "open: we owe an answer",
     "waiting": "waiting for somebody else",
     "done": "done",
     "held": "something waits for approval",
@@ -105,7 +105,7 @@ SORT_WORDS: Mapping[str, str] = {
 
 def chips(filters: Filters, *, accounts: Mapping[str, str], people: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Each filter that is set, in words, and the query of the search without it. accounts, people: names by id."""
-    told = {
+    told: dict[str, Callable[[], str]] = {
         "search": lambda: f"Words: {filters.search}",
         "category": lambda: f"Category: {filters.category}",
         "account": lambda: "No account" if filters.account == NONE else f"Account: {_named(filters.account, accounts)}",

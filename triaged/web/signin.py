@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -31,6 +32,7 @@ SHORTEST = 12
 """Letters of a password."""
 
 router = APIRouter()
+logger = logging.getLogger(__name__)
 hasher = PasswordHasher()
 NOBODYS = hasher.hash("nobody has this password")
 """Looked at for a name that is not there, so that it takes as long as one that is."""
@@ -138,6 +140,7 @@ def _problem(desk: Desk, name: str, password: str, *, origin: str) -> tuple[int,
         user = users.user_of(reader, name)
     known = user is not None and user.disabled is None and user.password != ""
     if not _is_right(user.password if known and user is not None else NOBODYS, password) or not known:
+        logger.warning("sign-in refused origin=%s", origin)
         return 403, "Name or password is wrong."
     with desk.writing() as log:
         users.clear_tries(log, name=name, origin=origin)

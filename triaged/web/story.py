@@ -177,29 +177,31 @@ def _split(detail: str) -> tuple[str, str]:
 
 
 def letter_of(row: EffectRow) -> Letter | None:
-    """The mail that an effect sends; None where it sends none, or its text was removed."""
+    """The mail that an effect sends; None where it sends none, or its text was removed.
+
+    Of a call that stands its mail is an effect of its own, the invitation: that is what was sent.
+    """
     if "key" not in row.payload:
         return None
-    return _letter(EFFECT.validate_json(json.dumps(row.payload)))
-
-
-def _letter(effect: Effect) -> Letter | None:
+    effect = EFFECT.validate_json(json.dumps(row.payload))
     match effect:
         case SendAck() | Notify() | SendInvitation():
             read = letter("", effect.mail)
             return Letter(effect.mail.recipient, read.subject, read.text)
-        case OfferCall() if effect.offer is not None:
-            return _of_draft(effect.offer.draft)
-        case BookCall() | MoveCall():
-            return _of_draft(effect.draft)
-        case CancelCall() if effect.draft is not None:
-            return _of_draft(effect.draft)
+        case _:
+            draft = _draft(effect) if row.state != "done" else None
+            return Letter(draft.recipient.addr_spec, draft.subject, draft.text, whole=False) if draft else None
+
+
+def _draft(effect: Effect) -> Draft | None:
+    """The mail of an effect in a calendar, which lacks its time until that is known."""
+    match effect:
+        case OfferCall():
+            return effect.offer.draft if effect.offer is not None else None
+        case BookCall() | MoveCall() | CancelCall():
+            return effect.draft
         case _:
             return None
-
-
-def _of_draft(draft: Draft) -> Letter:
-    return Letter(draft.recipient.addr_spec, draft.subject, draft.text, whole=False)
 
 
 def held(effects: Sequence[EffectRow]) -> list[tuple[EffectRow, Letter | None]]:

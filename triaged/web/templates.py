@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from pydantic import BaseModel, Field
@@ -34,8 +33,11 @@ files = Editor(TEMPLATES, "templates_edit.html")
 FILE = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z]{2})?\.txt")
 """Names for new files: `complaint.txt`, `complaint.de.txt`."""
 NEW = "Subject: \n\n\n"
-FRAME_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'none'; frame-ancestors 'self'; sandbox"
-"""Of the page in the frame that shows a mail: no script, nothing from elsewhere; the layout brings its own styles."""
+FRAME_POLICY = (
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+)
+"""Of the page in the frame that shows a mail: no script, nothing from elsewhere; the layout brings its own styles, and
+stands in a frame of its own that may do nothing at all."""
 MAIL_S = 60.0
 """Seconds in which the mail to a real client must be written; it takes about 3."""
 MADE_UP = "The values are made up."
@@ -107,7 +109,7 @@ def new(request: Request, visitor: Coordinator, name: str = "") -> Response:
     """Ask how a new template is to be called, then open it."""
     name = name.strip()
     if FILE.fullmatch(name) is not None:
-        return RedirectResponse(address_of(TEMPLATES + quote(name)), status_code=303)
+        return RedirectResponse(address_of(TEMPLATES + name), status_code=303)
     problem = "" if name == "" else f"No template can be called “{name}”."
     return desk_of(request).page(
         request, visitor, "templates_new.html", name=name, problem=problem, status=422 if problem else 200
@@ -164,15 +166,16 @@ def preview(request: Request, visitor: Viewer, form: Annotated[Previewed, Form()
     stem = name[len(TEMPLATES) :].removesuffix(".txt")
     try:
         if form.mail.strip() != "":
-            letters, said = _for_mail(desk.config, written, stem, form.mail.strip())
+            letter, said = _for_mail(desk.config, written, stem, form.mail.strip())
         else:
-            letters, said = [_made_up(desk, written, "received" if name.endswith(".html") else stem)], [MADE_UP]
+            letter, said = _made_up(desk, written, "received" if name.endswith(".html") else stem), [MADE_UP]
     except ConfigError as error:
-        letters, said = [], [f"There is nothing to show yet: {'; '.join(map(str, error.problems))}"]
+        letter, said = None, ["There is nothing to show yet.", *map(str, error.problems)]
     except (TriagedError, OSError) as error:
-        letters, said = [], [f"There is nothing to show: {error}"]
-    html = previews.page(letters, title="What would be sent", said=said)
-    return HTMLResponse(html, headers={"content-security-policy": FRAME_POLICY})
+        letter, said = None, [f"There is nothing to show: {error}"]
+    page = desk.bare_page("templates_frame.html", letter=letter, said=said)
+    page.headers["content-security-policy"] = FRAME_POLICY
+    return page
 
 
 def _made_up(desk: Desk, written: Written, stem: str) -> Letter:
@@ -184,7 +187,7 @@ def _made_up(desk: Desk, written: Written, stem: str) -> Letter:
     return previews.made_up(read, stem, ours=drafts.ours_of(desk.config), now=desk.clock())
 
 
-def _for_mail(config: Config, written: Written, stem: str, mail: str) -> tuple[list[Letter], list[str]]:
+def _for_mail(config: Config, written: Written, stem: str, mail: str) -> tuple[Letter | None, list[str]]:
     """For the writer of a logged mail, in another process: it takes the model. Raises: Permanent, OSError."""
     if re.fullmatch(r"[A-Za-z0-9-]{1,20}", mail) is None:
         raise Permanent(f"“{mail}” is no number and no reference of a mail")
@@ -192,6 +195,6 @@ def _for_mail(config: Config, written: Written, stem: str, mail: str) -> tuple[l
         told = say(config, "templates", "preview", stem, "--mail", mail, "--folder", str(folder), within_s=MAIL_S)[0]
     made = told["answer"]
     if made is None:
-        return [], told["said"]
+        return None, told["said"]
     head = tuple(made["head"].items())
-    return [Letter(made["template"], head, made["text"], made["html"], made["returns_to"] or "")], told["said"]
+    return Letter(made["template"], head, made["text"], made["html"], made["returns_to"] or ""), told["said"]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
-from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from triaged.clocks.hours import Hours, instant, openings
@@ -20,8 +16,8 @@ from triaged.log import overview, waiting
 from triaged.log.read import Reader
 from triaged.web.desk import Desk, desk_of
 from triaged.web.gate import Viewer
-from triaged.web.plot import Bar, Part, stacked_bars
-from triaged.web.words import KNOWN, counted
+from triaged.web.plot import Picture, colour, picture
+from triaged.web.words import counted
 from triaged.worker.service import is_running
 from triaged.worker.telling import disk_of
 
@@ -43,17 +39,6 @@ EDGES = {
 OLDER = "older"
 
 router = APIRouter()
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture with its numbers. series: class and name of each colour, from the bottom up; rows: label, a number for
-    each of them."""
-
-    svg: Markup
-    told: str
-    series: tuple[tuple[str, str], ...]
-    rows: tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @router.get("/")
@@ -124,26 +109,19 @@ def _pulse(desk: Desk, reader: Reader, names: list[str]) -> overview.Pulse:
 
 def _volume(desk: Desk, reader: Reader, *, now: datetime, hours: Hours, days: int) -> Picture:
     """What came, by day and category."""
-    first = now.astimezone(ZoneInfo(hours.timezone)).date() - timedelta(days=days - 1)
-    mailboxes = [mailbox.name for mailbox in desk.config.mailbox]
-    counts = overview.volume(reader, since=_days(now, hours, 1 - days), mailboxes=mailboxes)
-    by_day = Counter[tuple[date, str]]()
-    for (moment, category), number in counts.items():
-        by_day[moment.astimezone(ZoneInfo(hours.timezone)).date(), category] += number
+    edges = [_days(now, hours, place) for place in range(1 - days, 2)]
+    counts = overview.volume(reader, days=edges, mailboxes=[mailbox.name for mailbox in desk.config.mailbox])
     order = ("complaint", "request", "renewal")
-    own = sorted({category for _, category in by_day}.difference(order, ("other", "automatic")))
-    series = tuple((_class(each), each) for each in (*order, *own, "other", "automatic"))
-    dates = [first + timedelta(days=place) for place in range(days)]
-    rows = tuple((f"{each:%a %d %b}", tuple(by_day[each, name] for _, name in series)) for each in dates)
+    own = sorted({category for each in counts for category in each}.difference(order, ("other", "automatic")))
+    series = tuple((colour(each), each) for each in (*order, *own, "other", "automatic"))
+    dates = [edge.astimezone(ZoneInfo(hours.timezone)) for edge in edges[:-1]]
+    pairs = zip(dates, counts, strict=True)
+    rows = tuple((f"{each:%a %d %b}", tuple(number[name] for _, name in series)) for each, number in pairs)
     labels = [f"{each:%d %b}" for each in dates]
-    total = sum(by_day.values())
+    total = sum(number.total() for number in counts)
     most = max(rows, key=lambda row: sum(row[1]))
     told = f"{counted(total, 'mail')} came in {days} days; most of them, {sum(most[1]):,}, on {most[0]}."
-    return _picture("volume", "Mails by day and first category", told, series, rows, labels)
-
-
-def _class(category: str) -> str:
-    return category if category in (*KNOWN, "other", "automatic") else "own"
+    return picture("volume", "Mails by day and first category", told, series, rows, labels)
 
 
 def _ages(counts: list[tuple[int, int]]) -> Picture:
@@ -152,23 +130,4 @@ def _ages(counts: list[tuple[int, int]]) -> Picture:
     in_time, late = (sum(each) for each in zip(*counts, strict=True))
     told = f"{counted(in_time + late, 'answer is', 'answers are')} owed; {late:,} of them late."
     series = (("bar-fill", "in time"), ("late", "late"))
-    return _picture("ages", "Answers that are owed, by age of the mail", told, series, rows, [*EDGES, OLDER])
-
-
-def _picture(
-    name: str,
-    title: str,
-    told: str,
-    series: tuple[tuple[str, str], ...],
-    rows: tuple[tuple[str, tuple[int, ...]], ...],
-    labels: list[str],
-) -> Picture:
-    """labels: below the bars, where there is less room than in the table."""
-    pairs = zip(labels, rows, strict=True)
-    bars = [Bar(label, tuple(_parts(series, numbers))) for label, (_, numbers) in pairs]
-    return Picture(stacked_bars(bars, name=name, title=title, told=told), told, series, rows)
-
-
-def _parts(series: tuple[tuple[str, str], ...], numbers: tuple[int, ...]) -> Iterator[Part]:
-    for (kind, name), number in zip(series, numbers, strict=True):
-        yield Part(kind, name, number)
+    return picture("ages", "Answers that are owed, by age of the mail", told, series, rows, [*EDGES, OLDER])

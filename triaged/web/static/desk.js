@@ -61,3 +61,11 @@ function showSwitch(button) {
   button.setAttribute("aria-pressed", String(areKeysOff()));
 }
 document.querySelectorAll("[data-switches]").forEach(showSwitch);
+
+// A link to a part that is folded up opens it.
+function unfold() {
+  const part = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (part instanceof HTMLDetailsElement) part.open = true;
+}
+addEventListener("hashchange", unfold);
+unfold();

@@ -12,7 +12,7 @@ if (draft && text) {
   const lines = document.createElement("div");
   lines.className = "lines";
   lines.setAttribute("aria-hidden", "true");
-  text.before(lines);
+  if (text.wrap === "off") text.before(lines);
   let timer, asked, leaving = false;
 
   /** One number a line; those that something is wrong with are marked. marks: kind by line. */
@@ -81,9 +81,10 @@ if (draft && text) {
   function go(line) {
     const before = text.value.split("\n").slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);
     const end = text.value.indexOf("\n", before);
-    text.focus();
     text.setSelectionRange(before, end < 0 ? text.value.length : end);
-    text.scrollTop = Math.max(0, (line - 6) * (text.scrollHeight / text.value.split("\n").length));
+    text.blur();
+    text.focus();
+    if (text.wrap === "off") text.scrollTop = Math.max(0, (line - 6) * (text.scrollHeight / text.value.split("\n").length));
   }
 
   text.addEventListener("input", () => {

@@ -34,11 +34,9 @@ function isChanged(field) {
 /** How to find an element again after its region was replaced: by id, else by where it leads or what it is called. */
 function selectorOf(element) {
   if (element.id) return `#${CSS.escape(element.id)}`;
-  for (const name of ["href", "name", "data-key"]) {
-    const value = element.getAttribute(name);
-    if (value !== null) return `${element.localName}[${name}="${CSS.escape(value)}"]`;
-  }
-  return "";
+  const given = ["href", "name", "value", "data-key"].filter((name) => element.hasAttribute(name));
+  const parts = given.map((name) => `[${name}="${CSS.escape(element.getAttribute(name))}"]`);
+  return parts.length > 0 ? element.localName + parts.join("") : "";
 }
 
 /** The first link or anything with an id that is in sight, so that the page does not move under a reader. */
@@ -50,11 +48,11 @@ function anchorIn(region) {
 
 function swap(region, fresh) {
   const focused = region.contains(document.activeElement) ? selectorOf(document.activeElement) : "";
-  const opened = [...region.querySelectorAll("details[open]")].map(selectorOf);
+  const opened = [...region.querySelectorAll("details")].map((each) => each.open);
   const anchor = anchorIn(region);
   const top = anchor && region.querySelector(anchor).getBoundingClientRect().top;
   region.replaceChildren(...fresh.childNodes);
-  for (const each of opened) if (each) region.querySelector(each)?.setAttribute("open", "");
+  region.querySelectorAll("details").forEach((each, number) => { each.open = each.open || opened[number] === true; });
   if (focused) region.querySelector(focused)?.focus({ preventScroll: true });
   const moved = anchor && region.querySelector(anchor);
   if (moved) window.scrollBy(0, moved.getBoundingClientRect().top - top);
