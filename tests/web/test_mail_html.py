@@ -176,8 +176,8 @@ def test_the_watch_sees_what_an_unguarded_page_would_do(bare: Page, sink: Sink) 
         bare.mouse.click(60, 30)
         if any("RAN" in each or EVIL in each for each in watch.found):
             seen.add(name)
-    assert len(seen) > 80
-    assert {"handlers: svg onload", "requests: picture", "script_elements: plain", "svg: use from elsewhere"} & seen
+    assert len(seen) > 100  # 125 of 218 in Chromium 156; the others are for other browsers, or for another hand
+    assert {"handlers: svg onload", "requests: picture", "script_elements: plain", "svg: use from elsewhere"} <= seen
     assert sink.connections > before
 
 
