@@ -419,7 +419,7 @@ def test_keys(site: Config, page: Page) -> None:
         page.keyboard.press("c")
         page.keyboard.type("brandst")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("status")).to_contain_text("Put right")
+        expect(page.locator(".said")).to_contain_text("Put right")
         assert one(site, "SELECT account_id FROM message WHERE id = ?", entry.id) == "C-101"
 
 
@@ -446,7 +446,7 @@ def test_an_edited_text_is_saved_by_keyboard(held_site: Config, page: Page) -> N
         page.keyboard.press("Control+Home")
         page.keyboard.type("One more line.\n")
         page.keyboard.press("Control+Enter")
-        expect(page.get_by_role("status")).to_contain_text("The text is saved")
+        expect(page.locator(".said")).to_contain_text("The text is saved")
     with closing(Reader(log_path(held_site))) as reader:
         (waits,) = waiting_effects(reader, mail)
     assert isinstance(waits.effect, SendAck)
