@@ -152,7 +152,7 @@ def test_in_a_browser(site: Config, page: Page) -> None:
         expect(letter.locator("body")).to_contain_text("We are sorry")
         assert page.evaluate("history.length") == steps
         text.fill(good.replace("{{ team }}", "{{ teem }}"))
-        expect(page.get_by_role("status")).to_contain_text("1 problem")
+        expect(page.locator("#found")).to_contain_text("1 problem")
         expect(frame.locator("body")).to_contain_text("did you mean 'team'")
         assert [each["id"] for each in Axe().run(page).response["violations"]] == []
         for path in ("/templates", "/templates/new", "/templates/edit/layout.html"):
