@@ -44,6 +44,8 @@ ROLES: dict[str, Role] = {
     "POST /mail/{mail}/state": "coordinator",
     "POST /mail/{mail}/owner": "coordinator",
     "POST /mail/{mail}/next": "coordinator",
+    "GET /items": "viewer",
+    "POST /items/done": "coordinator",
     "GET /calls": "viewer",
     "GET /calls/{message}": "coordinator",
     "POST /calls/{message}/move": "coordinator",
