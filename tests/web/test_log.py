@@ -122,6 +122,7 @@ def test_by_keyboard_and_without_barriers(site: Config, page: Page, width: int) 
     with serving(site) as address:
         sign_in(page, address, "carl", back="/log")
         page.keyboard.press("/")
+        expect(page.get_by_role("searchbox", name="Words")).to_be_focused()
         page.keyboard.type("invoice")
         page.keyboard.press("Enter")
         expect(page.get_by_role("link", name="Words: invoice")).to_be_visible()

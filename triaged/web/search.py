@@ -98,12 +98,12 @@ def filters_of(query: str) -> FormFilters | None:
 
 
 STATE_WORDS: Mapping[str, str] = {
-    "open": "open: we owe an answer",
-    "waiting": "waiting for somebody else",
+    "open": "open: answer owed",
+    "waiting": "waiting for others",
     "done": "done",
-    "held": "something waits for approval",
+    "held": "waits for approval",
     "quarantined": "could not be read",
-    "automatic": "automatic: from a machine",
+    "automatic": "from a machine",
 }
 SORT_WORDS: Mapping[str, str] = {
     "newest": "newest first",

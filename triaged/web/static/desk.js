@@ -27,7 +27,8 @@ function ask(address, { form, signal } = {}) {
 // Keys that a page names: <a data-key="n j" href=…>, <button data-key="a">; pressing one is as clicking there.
 document.addEventListener("keydown", (event) => {
   if (!isCommand(event)) return;
-  const named = [...document.querySelectorAll("[data-key]")];
+  const [own, all] = ["main [data-key]", "[data-key]"].map((which) => document.querySelectorAll(which));
+  const named = [...own, ...all]; // a page's own before those of the bar
   const found = named.find((each) => each.dataset.key.split(" ").includes(event.key));
   if (found === undefined || found.disabled) return;
   event.preventDefault();
