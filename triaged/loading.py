@@ -23,6 +23,7 @@ from triaged.model import Address
 from triaged.playbook import Colleague, Playbook, Role, sought_of
 from triaged.rules.grammar import RuleSet, parse_send
 from triaged.rules.load import parse_rules
+from triaged.samples import Ours
 from triaged.scheduling import Letterhead
 from triaged.settings import Config, HoursTable, Keep
 from triaged.shelf import model_of
@@ -247,6 +248,23 @@ def letterhead_of(config: Config) -> Letterhead:
         config.outgoing.message_id_domain,
         {person.id: person.name for person in config.person},
     )
+
+
+def ours_of(config: Config) -> Ours:
+    """What mails with made-up values say of ourselves."""
+    return Ours(
+        team=config.firm.team,
+        desk=config.mailbox[0].address,
+        colleague=config.person[0].name if len(config.person) > 0 else "Lena Brandt",
+        location=config.calls.location,
+        timezone=config.hours.timezone,
+        language=config.firm.language,
+    )
+
+
+def languages_of(config: Config) -> frozenset[str]:
+    """Those in which our people read mail."""
+    return frozenset(person.language or config.firm.language for person in config.person)
 
 
 def due_of(config: Config) -> dict[str, Span]:

@@ -16,7 +16,7 @@ from triaged.errors import Gone
 from triaged.loading import build_playbook
 from triaged.log import forget, handling, keep
 from triaged.log.handling import Changed
-from triaged.log.people import correct
+from triaged.log.people import believed, correct, take_back_correction
 from triaged.log.read import Reader
 from triaged.log.store import Log
 from triaged.log.threads import conversation, plain_subject
@@ -109,10 +109,32 @@ def test_a_state_changes_once_and_is_told(log: Log, path: Path, write: Writer) -
         assert now.waiting == (moment if state == "waiting" else None)
         assert now.done == (moment if state == "done" else None)
     events, audited = said(path, row)
-    assert events == ["waiting", "done", "reopened", "waiting", "reopened"]
+    assert events == ["waiting", "done", "reopened", "waiting", "waiting.over"]
     assert audited == ["message.state"] * 4
     with closing(Reader(path)) as reader:
         assert [(each.who, each.detail) for each in audits(reader, limit=1)] == [("carl", "was waiting, is open")]
+
+
+def test_one_that_was_answered_can_be_open_again(log: Log, path: Path, write: Writer) -> None:
+    row = write()
+    with log.transaction():
+        log.db.execute("UPDATE message SET answered_at = 1 WHERE id = ?", (row,))
+    assert (stands(path, row).state, stands(path, row).answered is not None) == ("open", True)
+    with log.transaction():
+        assert handling.set_state(log, row, "open", who="carl", now=NOW)
+        assert not handling.set_state(log, row, "open", who="carl", now=NOW)
+    assert stands(path, row).answered is None
+    assert said(path, row)[0] == ["reopened"]
+
+
+def test_what_was_taken_back_teaches_nothing(log: Log, path: Path, write: Writer) -> None:
+    row = write()
+    with log.transaction():
+        before = believed(log, row)
+        correct(log, row, categories=("complaint",), account_id=None, who="carl", now=NOW)
+        take_back_correction(log, row, before, who="carl", now=NOW)
+    with closing(Reader(path)) as reader:
+        assert [each.labelled for each in handling.corrections(reader, row)] == [False, False]
 
 
 def test_an_owner_and_a_next_step(log: Log, path: Path, write: Writer) -> None:

@@ -414,7 +414,7 @@ def test_a_mail_is_put_right_by_keyboard_alone_and_nothing_is_inaccessible(site:
         page.get_by_role("button", name="Put right").focus()
         page.keyboard.press("Enter")
         expect(page.get_by_role("status")).to_contain_text("complaint → ")
-        page.keyboard.press("n")
+        page.keyboard.press("c")
         page.keyboard.type("They called")
         page.get_by_role("button", name="Keep the note").press("Enter")
         expect(page.locator(".story")).to_contain_text("They called")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 import shutil
 import socket
@@ -16,10 +15,10 @@ from pathlib import Path
 import pytest
 from lxml.html import document_fromstring
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, Route
 
+from tests.conftest import FLAGS
 from tests.web.attacks import EVIL, attacks
-from tests.web.conftest import FLAGS, NEEDS
 from tests.web.mailbox import html_mail, lay
 from tests.web.site import copied, serving, sign_in
 from triaged.mail.layout import MAX_HTML_CHARACTERS, Picture, layout
@@ -67,18 +66,12 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.fixture(scope="module")
-def chromium(sink: Sink) -> Iterator[Chromium]:
-    """For which every name leads to the sink."""
-    program = shutil.which("chromium")
-    if program is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(NEEDS)
-        pytest.skip(NEEDS)
+def browser(chromium: Chromium, sink: Sink) -> Iterator[Chromium]:
+    """For which every name but the desk's leads to the sink."""
     rules = f"--host-resolver-rules=MAP *.example 127.0.0.1:{sink.port}, MAP *.invalid 127.0.0.1:{sink.port}"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, rules])
-        yield browser
-        browser.close()
+    opened = chromium.browser_type.launch(executable_path=shutil.which("chromium"), args=[*FLAGS, rules])
+    yield opened
+    opened.close()
 
 
 class Watch:
@@ -99,7 +92,7 @@ class Watch:
         self.found.append(f"console: {message.text}")
 
     def _asked(self, url: str) -> None:
-        if not url.startswith((self._desk + "/mail/", self._desk + "/static/", "data:image/")):
+        if not url.startswith((*(self._desk + each for each in ("/mail/", "/static/", "/live")), "data:image/")):
             self.found.append(f"request: {url}")
 
 
@@ -120,13 +113,13 @@ def look(page: Page, address: str, row: int) -> None:
 
 @pytest.fixture(scope="module")
 def shown(
-    night: Path, tmp_path_factory: pytest.TempPathFactory, chromium: Chromium
+    night: Path, tmp_path_factory: pytest.TempPathFactory, browser: Chromium
 ) -> Iterator[tuple[str, Page, dict[str, int]]]:
     """The desk with every attack as a mail; somebody signed in."""
     config = copied(night, tmp_path_factory.mktemp("attacked") / "desk")
     rows = dict(zip(ATTACKS, lay(config, [html_mail(html) for html in ATTACKS.values()]), strict=True))
     with serving(config) as address:
-        page = chromium.new_context(viewport={"width": 1200, "height": 800}).new_page()
+        page = browser.new_context(viewport={"width": 1200, "height": 800}).new_page()
         sign_in(page, address, "carl", back="/log")
         yield address, page, rows
 
@@ -154,8 +147,8 @@ def test_no_attack_runs_a_script_or_asks_anybody(
 
 
 @pytest.fixture
-def bare(chromium: Chromium) -> Iterator[Page]:
-    context = chromium.new_context()
+def bare(browser: Chromium) -> Iterator[Page]:
+    context = browser.new_context()
     yield context.new_page()
     context.close()
 
@@ -214,14 +207,14 @@ needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/m
 
 @pytest.fixture(scope="module")
 def collected(
-    night: Path, tmp_path_factory: pytest.TempPathFactory, chromium: Chromium
+    night: Path, tmp_path_factory: pytest.TempPathFactory, browser: Chromium
 ) -> Iterator[tuple[str, Page, list[tuple[str, int]]]]:
     """The desk with every such mail."""
     config = copied(night, tmp_path_factory.mktemp("collected") / "desk")
     mails = shared_mails()
     rows = lay(config, [octets for _, octets in mails])
     with serving(config) as address:
-        page = chromium.new_context(viewport={"width": 1200, "height": 800}).new_page()
+        page = browser.new_context(viewport={"width": 1200, "height": 800}).new_page()
         sign_in(page, address, "carl", back="/log")
         yield address, page, [(name, row) for (name, _), row in zip(mails, rows, strict=True)]
 

@@ -33,7 +33,6 @@ from triaged.mail.render import Read, read_templates
 from triaged.playbook import Playbook
 from triaged.preview import Letter
 from triaged.proofread import Proof, proofread
-from triaged.samples import Ours
 from triaged.settings import Config
 from triaged.tomlfile import did_you_mean
 from triaged.written import template_files
@@ -53,7 +52,7 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     Each is filled in with made-up values: with all of them, and without those that may be empty. What is marked ! is a
     hint, for you to judge.
     """
-    from triaged.loading import rules_alone, written_of
+    from triaged.loading import languages_of, ours_of, rules_alone, written_of
 
     loaded = config_or_shipped(config)
     folder, written = loaded.path(loaded.service.templates_dir), written_of(loaded)
@@ -63,8 +62,8 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     proof = proofread(
         written.templates,
         rules=rules,
-        ours=_ours(loaded),
-        colleagues=frozenset(person.language or loaded.firm.language for person in loaded.person),
+        ours=ours_of(loaded),
+        colleagues=languages_of(loaded),
         now=datetime.now(UTC),
         others=sorted(path.name for path in folder.iterdir() if _is_stray(path)),
     )
@@ -129,8 +128,10 @@ def preview(
 
 def _made_up(config: Config, name: str | None, language: str, folder: Path | None) -> list[Letter]:
     """Each template of that name, or all, in that language, or all, with made-up values; a mistake ends the command."""
+    from triaged.loading import ours_of
+
     templates_dir = folder / "templates" if folder is not None else config.path(config.service.templates_dir)
-    read, ours = read_templates(template_files(templates_dir)), _ours(config)
+    read, ours = read_templates(template_files(templates_dir)), ours_of(config)
     named = {stem.split(".")[0] for stem in read.bodies}
     stems = [stem for stem in sorted(read.bodies) if name is None or stem.split(".")[0] == name]
     _must_be_right(read, name)
@@ -219,17 +220,6 @@ def _sentences(
 
 
 # --- printing --------------------------------------------------------------------------------------------------
-
-
-def _ours(config: Config) -> Ours:
-    return Ours(
-        team=config.firm.team,
-        desk=config.mailbox[0].address,
-        colleague=config.person[0].name if len(config.person) > 0 else "Lena Brandt",
-        location=config.calls.location,
-        timezone=config.hours.timezone,
-        language=config.firm.language,
-    )
 
 
 def _is_stray(path: Path) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from triaged.errors import Gone
 from triaged.log.encode import from_ms, to_ms
 from triaged.log.people import set_done
-from triaged.log.read import Reader
+from triaged.log.read import LABELLED, Reader
 from triaged.log.store import Log
 from triaged.log.users import AuditRow, audit
 
@@ -64,8 +64,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What somebody put right, or confirmed. categories: empty is other; account: None for none. labelled: they said
-    something of the categories, so that it is learned from."""
+    """What somebody put right, or confirmed. categories: empty is other; account: None for none.
+
+    labelled: they said something of the categories that is learned from: nobody took it back.
+    """
 
     at: datetime
     who: str
@@ -100,7 +102,10 @@ def notes(reader: Reader, message: int) -> list[Note]:
 
 def corrections(reader: Reader, message: int) -> list[Correction]:
     """What was put right about a mail, in order."""
-    rows = reader.select("SELECT at, who, was, now, labelled FROM correction WHERE message = ? ORDER BY id", (message,))
+    rows = reader.select(
+        f"SELECT at, who, was, now, {LABELLED} FROM correction WHERE message = ? ORDER BY id",  # noqa: S608 - ours
+        (message,),
+    )
     return [
         Correction(
             at=from_ms(at),

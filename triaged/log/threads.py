@@ -101,12 +101,18 @@ def _near(
 ) -> list[tuple[int, str, bool]]:
     """Mails of the same account around a moment: row, subject, whether it refers to one of the conversation."""
     whose = "account_id = :account" if account_id is not None else "account_id IS NULL AND sender = :sender"
+    near = (
+        f"SELECT id FROM message WHERE {whose} AND received_at BETWEEN :since AND :until "  # noqa: S608 - words of ours
+        "AND state = 'triaged' ORDER BY abs(received_at - :moment) LIMIT :most"
+    )
+    refers = (
+        "SELECT 1 FROM wanted WHERE value IN (SELECT value FROM json_each(parsed, '$.references') "
+        "UNION SELECT value FROM json_each(parsed, '$.in_reply_to'))"
+    )
     rows = reader.select(
         "WITH wanted AS (SELECT value FROM json_each(:ids)) "  # noqa: S608 - words of ours
-        "SELECT id, subject, CASE WHEN parsed = '' THEN 0 ELSE EXISTS (SELECT 1 FROM wanted WHERE value IN "
-        "(SELECT value FROM json_each(parsed, '$.references') UNION SELECT value FROM json_each(parsed, "
-        f"'$.in_reply_to'))) END FROM message WHERE {whose} AND received_at BETWEEN :since AND :until "
-        "AND state = 'triaged' ORDER BY abs(received_at - :moment) LIMIT :most",
+        f"SELECT id, subject, CASE WHEN parsed = '' THEN 0 ELSE EXISTS ({refers}) END FROM message "
+        f"WHERE id IN ({near})",
         {
             "ids": json.dumps(sorted(ids)),
             "account": account_id,

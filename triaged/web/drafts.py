@@ -17,7 +17,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from triaged.errors import ConfigError, Permanent, Problem
-from triaged.loading import folders_of, rules_and_templates, unknown_kept, written_of
+from triaged.loading import folders_of, languages_of, ours_of, rules_and_templates, unknown_kept, written_of
 from triaged.log import users
 from triaged.log.rulesets import keep_files
 from triaged.mail.render import LAYOUT
@@ -27,7 +27,6 @@ from triaged.rules.difference import FileDiff, called, diffs, file_changes
 from triaged.rules.grammar import RuleSet
 from triaged.rules.lint import by_line, lint
 from triaged.rulesets import aside_of, bring_in
-from triaged.samples import Ours
 from triaged.settings import Config
 from triaged.web.commands import laid, say
 from triaged.web.desk import Desk
@@ -168,23 +167,6 @@ def _proof(config: Config, written: Written, name: str, rules: RuleSet, *, now: 
     return tuple(each for each in (*found.problems, *found.hints) if place(each, written)[0] == name)
 
 
-def ours_of(config: Config) -> Ours:
-    """What mails with made-up values say of ourselves."""
-    return Ours(
-        team=config.firm.team,
-        desk=config.mailbox[0].address,
-        colleague=config.person[0].name if len(config.person) > 0 else "Lena Brandt",
-        location=config.calls.location,
-        timezone=config.hours.timezone,
-        language=config.firm.language,
-    )
-
-
-def languages_of(config: Config) -> frozenset[str]:
-    """Those in which our people read mail."""
-    return frozenset(person.language or config.firm.language for person in config.person)
-
-
 def judged(config: Config, written: Written) -> Found:
     """As `look` for all files, every example judged too; 3 s in another process. Raises: Permanent, OSError."""
     with laid(config, written) as folder:
@@ -323,7 +305,7 @@ def who_saved(desk: Desk, name: str) -> str:
     try:
         status = path.stat()
     except OSError:
-        return f"{last.who} removed it at this desk: {last.detail}" if last is not None else "it was removed"
+        return f"{last.who} removed it at this desk: {last.detail}" if last is not None else "It was removed"
     saved = datetime.fromtimestamp(status.st_mtime, UTC)
     if last is not None and abs((saved - last.at).total_seconds()) < 10:
         return f"{last.who} saved it at this desk: {last.detail}"
@@ -331,7 +313,7 @@ def who_saved(desk: Desk, name: str) -> str:
     with suppress(KeyError):
         owner = pwd.getpwuid(status.st_uid).pw_name
     local = saved.astimezone(ZoneInfo(desk.zone))
-    return f"it was saved on the machine at {local:%Y-%m-%d %H:%M:%S}; the file belongs to {owner}"
+    return f"It was saved on the machine at {local:%Y-%m-%d %H:%M:%S}; the file belongs to {owner}"
 
 
 def differs(was: str, now: str, name: str, *, names: tuple[str, str]) -> tuple[FileDiff, ...]:

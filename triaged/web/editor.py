@@ -28,11 +28,12 @@ Text = Annotated[str, Field(max_length=MAX_CHARACTERS)]
 
 
 class Edit(BaseModel):
-    """The editor's form. was: the text as it was when the file was opened."""
+    """The editor's form. was: the text as it was when the file was opened; mail: for whom a template is looked at."""
 
     text: Text = ""
     was: Text = ""
     why: Annotated[str, Field(max_length=500)] = ""
+    mail: Annotated[str, Field(max_length=40)] = ""
     do: Literal["edit", "check", "try", "save", "remove"] = "check"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
 from triaged.log.find import Search, Sort, State
 
@@ -18,6 +19,16 @@ FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9000, 1, 1)
 """Days before and after are these, for every clock has a midnight there."""
 
 Name = Annotated[str, Field(min_length=1, max_length=300)]
+
+
+def _written_out(value: object) -> object:
+    """Pydantic takes numbers and moments for days too."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value) is None:
+        raise ValueError("write a day as 2026-11-17")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_out)]
 
 
 class Filters(BaseModel):
@@ -39,8 +50,8 @@ class Filters(BaseModel):
     )
     owner: Name | None = Field(None, description="Id of the person who is to see to it.")
     sure: Literal["yes", "no"] | None = Field(None, description="Whether triaged was sure of the categories.")
-    since: date | None = Field(None, description="Received on that day or later, on the desk's clock.")
-    until: date | None = Field(None, description="Received on that day or earlier, on the desk's clock.")
+    since: Day | None = Field(None, description="Received on that day or later, on the desk's clock.")
+    until: Day | None = Field(None, description="Received on that day or earlier, on the desk's clock.")
     sort: Sort = Field(
         "newest",
         description="newest or oldest received first; due: the next due first; risk: the highest risk first; sender: "

@@ -62,6 +62,10 @@ AUDITS = {
     "message.owner": "Changed who sees to it",
     "effect.approve": "Approved",
     "effect.drop": "Decided against",
+    "effect.edit": "Changed the words of what is sent",
+    "queue.undo": "Took back what was just done",
+    "quarantine.retry": "Had it read again",
+    "bounced.clear": "Said that the address may be written to again",
 }
 """What people change about a mail, in words."""
 

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from triaged import preview as previews
 from triaged.errors import ConfigError, Gone, Permanent, TriagedError
-from triaged.loading import folders_of, rules_alone, written_of
+from triaged.loading import folders_of, languages_of, ours_of, rules_alone, written_of
 from triaged.mail.render import LAYOUT, VARIABLES, read_templates, variables_of
 from triaged.preview import Letter
 from triaged.proofread import proofread
@@ -73,8 +73,8 @@ def templates_page(request: Request, visitor: Viewer) -> HTMLResponse:
     proof = proofread(
         there.templates,
         rules=rules,
-        ours=drafts.ours_of(desk.config),
-        colleagues=drafts.languages_of(desk.config),
+        ours=ours_of(desk.config),
+        colleagues=languages_of(desk.config),
         now=desk.clock(),
     )
     named: dict[str, list[str]] = {}
@@ -125,16 +125,14 @@ def edit(request: Request, visitor: Viewer, name: str, line: int | None = None, 
         if not visitor.may("coordinator"):
             raise Gone(f"there is no file {name}")
         draft = Draft(name, NEW, "")
-    return files.show(
-        desk, request, visitor, name, draft=draft, line=line, mail=mail, **_beside(desk.config, name, desk)
-    )
+    return files.show(desk, request, visitor, name, draft=draft, line=line, mail=mail, **_beside(desk, name))
 
 
 @router.post("/templates/edit/{name:path}")
 def edited(request: Request, visitor: Coordinator, name: str, form: Annotated[Edit, Form()]) -> Response:
     """Check, try, save or remove it."""
     desk, name = desk_of(request), files.checked(name)
-    return files.act(desk, request, visitor, name, form, line=None, mail="", **_beside(desk.config, name, desk))
+    return files.act(desk, request, visitor, name, form, line=None, mail=form.mail, **_beside(desk, name))
 
 
 @router.post("/templates/check")
@@ -143,13 +141,13 @@ def check(request: Request, visitor: Coordinator, form: Annotated[Typed, Form()]
     return editor.check(desk_of(request), form)
 
 
-def _beside(config: Config, name: str, desk: Desk) -> dict[str, Any]:
+def _beside(desk: Desk, name: str) -> dict[str, Any]:
     """The variables of a template, each with a made-up value, and whether it may be empty."""
     stem = name[len(TEMPLATES) :].removesuffix(".txt")
     if name.endswith(".html"):
         return {"variables": []}
     language = stem.partition(".")[2]
-    values = sample(stem, language=language, ours=drafts.ours_of(config), now=desk.clock())
+    values = sample(stem, language=language, ours=ours_of(desk.config), now=desk.clock())
     empty = may_be_empty(stem)
     return {"variables": [(each, values[each], each in empty) for each in sorted(variables_of(stem))]}
 
@@ -163,12 +161,12 @@ def preview(request: Request, visitor: Viewer, form: Annotated[Previewed, Form()
     desk, name = desk_of(request), files.checked(form.name.removeprefix(TEMPLATES))
     there = written_of(desk.config)
     written = drafts.with_draft(there, Draft(name, drafts.typed(form.text), ""))
-    stem = name[len(TEMPLATES) :].removesuffix(".txt")
+    stem = "received" if name.endswith(".html") else name[len(TEMPLATES) :].removesuffix(".txt")
     try:
         if form.mail.strip() != "":
             letter, said = _for_mail(desk.config, written, stem, form.mail.strip())
         else:
-            letter, said = _made_up(desk, written, "received" if name.endswith(".html") else stem), [MADE_UP]
+            letter, said = _made_up(desk, written, stem), [MADE_UP]
     except ConfigError as error:
         letter, said = None, ["There is nothing to show yet.", *map(str, error.problems)]
     except (TriagedError, OSError) as error:
@@ -184,7 +182,7 @@ def _made_up(desk: Desk, written: Written, stem: str) -> Letter:
     if stem not in read.bodies or read.layout is None:
         mine = tuple(each for each in read.problems if each.where.split(":")[0] in (f"{stem}.txt", LAYOUT))
         raise ConfigError(mine or read.problems)
-    return previews.made_up(read, stem, ours=drafts.ours_of(desk.config), now=desk.clock())
+    return previews.made_up(read, stem, ours=ours_of(desk.config), now=desk.clock())
 
 
 def _for_mail(config: Config, written: Written, stem: str, mail: str) -> tuple[Letter | None, list[str]]:
