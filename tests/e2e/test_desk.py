@@ -114,14 +114,14 @@ def test_what_is_approved_is_what_the_client_gets(servers: MailServers, tmp_path
         today.goto(f"{address}/")
         for each in (page, today):
             each.evaluate("window.isTheSame = true")
-        expect(today.locator("#news-of-today")).to_contain_text("No mail of a person.")
+        expect(today.locator("#today")).to_contain_text("No mail of a person.")
         servers.imap.deliver(mail("Invoice of October", ASKED), sender="ann@example.test")
 
         new = page.get_by_role("link", name="Invoice of October")
         page.bring_to_front()
         expect(new).to_be_visible(timeout=PATIENCE_MS)
         today.bring_to_front()
-        expect(today.locator("#news-of-today")).to_contain_text("Ann's Bakery", timeout=PATIENCE_MS)
+        expect(today.locator("#today")).to_contain_text("Ann's Bakery", timeout=PATIENCE_MS)
         assert [each.evaluate("window.isTheSame") for each in (page, today)] == [True, True]
         today.close()
 
