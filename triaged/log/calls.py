@@ -255,7 +255,8 @@ def _questions(reader: Reader) -> list[tuple[int, str, str]]:
         "coalesce((SELECT json_extract(decision, '$.answer.uid') FROM decision "
         "WHERE decision.message = effect.message ORDER BY decision.id DESC LIMIT 1), ''), "
         "CASE WHEN kind = 'ask' THEN coalesce(json_extract(payload, '$.question'), '') ELSE detail END "
-        "FROM effect WHERE effect.state = 'person' ORDER BY effect.id"
+        "FROM effect INDEXED BY effect_waiting WHERE effect.state IN ('held', 'person') AND effect.state = 'person' "
+        "ORDER BY effect.id"
     )
     return [(row[0], row[1], row[2]) for row in rows]
 

@@ -25,7 +25,7 @@ OTHER = "other"
 """The category of mails that have none."""
 
 CHOICES = 1_000
-"""So many values of a filter are offered."""
+"""So many values of a filter are offered in a form."""
 STEP_US, GATHER_US = 0.1, 3.0
 """To go to the next mail of a facet; to gather and sort a mail that words find, or that is held."""
 FACET_US, WORDS_US, HELD_US = 0.6, 0.5, 3.0
@@ -177,13 +177,15 @@ def every(reader: Reader, search: Search, *, limit: int, page: int = 500) -> Ite
             return
 
 
-def choices(reader: Reader, kind: Literal["category", "mailbox", "rule", "owner"]) -> tuple[str, ...]:
-    """Values that mails of the log have, in alphabetical order, at most `CHOICES`."""
+def choices(
+    reader: Reader, kind: Literal["category", "mailbox", "rule", "owner"], *, limit: int = CHOICES
+) -> tuple[str, ...]:
+    """Values that mails of the log have, in alphabetical order; 2 µs each."""
     rows = reader.select(
         "WITH RECURSIVE each (value) AS (SELECT min(value) FROM facet WHERE kind = :kind UNION ALL "
         "SELECT (SELECT min(value) FROM facet WHERE kind = :kind AND value > each.value) FROM each "
         "WHERE each.value IS NOT NULL) SELECT value FROM each WHERE value IS NOT NULL LIMIT :limit",
-        {"kind": kind, "limit": CHOICES},
+        {"kind": kind, "limit": limit},
     )
     return tuple(row[0] for row in rows)
 

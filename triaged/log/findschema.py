@@ -46,6 +46,9 @@ WHERE each.value ->> '$.fired';
 
 CREATE INDEX message_order ON message (id, received_at, due_at, risk, sender);
                                           -- what lists are sorted by, apart from the long texts
+CREATE INDEX message_awaited ON message (account_id, received_at)
+    WHERE due_at IS NOT NULL AND done_at IS NULL AND answered_at IS NULL AND automatic = 'person';
+                                          -- what an account waits for, which every decision asks
 """
 
 FILL = """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from triaged.log.encode import BACKGROUND, MESSAGE, from_ms, to_ms
+from triaged.log.find import choices
 from triaged.log.read import Reader
 from triaged.model import Message
 from triaged.playbook import Background
@@ -62,15 +63,18 @@ def past_mails(reader: Reader, rows: Sequence[int]) -> list[PastMail]:
     ]
 
 
+MOST_RULES = 100_000
+"""More than any site has."""
+
+
 def times_fired(reader: Reader, *, since: Sequence[datetime]) -> dict[str, list[int]]:
-    """By a rule's name, in how many mails decided about since each of these moments it fired, by the decision that
-    holds; 30 µs a mail."""
-    begins = [to_ms(each) for each in since]
+    """By a rule's name, for how many mails received since each of these moments it fired, by the decision that holds;
+    0.1 µs a mail."""
+    begins, rules = [to_ms(each) for each in since], choices(reader, "rule", limit=MOST_RULES)
     rows = reader.select(
-        "SELECT rule.value ->> '$.name', json_group_array(decided_at) "
-        "FROM decision, json_each(decision, '$.rules') AS rule "
-        "WHERE decided_at >= ? AND rule.value ->> '$.fired' "
-        "AND decision.id = (SELECT max(id) FROM decision AS other WHERE other.message = decision.message) GROUP BY 1",
-        (min(begins),),
+        "SELECT rule.value, (SELECT json_group_array((SELECT count(*) FROM facet WHERE kind = 'rule' "
+        "AND facet.value = rule.value AND received_at >= since.value)) FROM json_each(:since) AS since) "
+        "FROM json_each(:rules) AS rule",
+        {"since": json.dumps(begins), "rules": json.dumps(rules)},
     )
-    return {name: [sum(at >= begin for at in json.loads(moments)) for begin in begins] for name, moments in rows}
+    return {name: json.loads(counts) for name, counts in rows}

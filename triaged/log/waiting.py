@@ -33,7 +33,7 @@ WITH effects AS (
     SELECT message, CASE WHEN state = 'held' THEN 'approve' WHEN kind <> 'ask' THEN 'uncertain'
         WHEN key LIKE 'ask:bounced:%' THEN 'bounced' ELSE 'question' END AS kind
     FROM effect WHERE id IN
-        (SELECT id FROM effect WHERE state IN ('held', 'person') ORDER BY id DESC LIMIT :most)
+        (SELECT id FROM effect INDEXED BY effect_waiting WHERE state IN ('held', 'person') ORDER BY id DESC LIMIT :most)
 ), doubtful AS MATERIALIZED (
     SELECT id, sure, account_how FROM message INDEXED BY message_doubtful
     WHERE {_DOUBTFUL} ORDER BY received_at DESC LIMIT :most
