@@ -228,7 +228,7 @@ def _filled(page: str, chance: random.Random, mails: int) -> str:
     """The page's address with other values each time."""
     return page.format(
         mail=chance.randrange(1, mails),
-        new=mails - chance.randrange(5_000),
+        new=mails - chance.randrange(min(5_000, mails)),
         account=f"B-{int(ACCOUNTS ** chance.random()) - 1}",
         day=(datetime.now(UTC) - timedelta(days=chance.randrange(1, 300))).date(),
         word=word(chance.randrange(50, 1_000)),
