@@ -19,6 +19,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
+from math import ceil
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -291,7 +292,7 @@ def _write(path: str, ended: Event, told: Any) -> None:
 
 
 def _p95(values: list[float]) -> float:
-    return sorted(values)[int(len(values) * 0.95)]
+    return sorted(values)[ceil(len(values) * 0.95) - 1]
 
 
 def _row(each: Figures, floor: Figures) -> dict[str, Any]:

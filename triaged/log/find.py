@@ -279,12 +279,14 @@ def _fitting(plan: _Plan, *, down: bool, start: _Place | None, end: _Place | Non
     else:
         at, number = "lead.received_at", "lead.id"
         source = f"message AS lead INDEXED BY message_order WHERE lead.id IN ({plan.lead.ids})"
-    values = [*plan.lead.values, *plan.span]
-    sql = f"SELECT {at}, {number} FROM {source} AND {at} >= ? AND {at} < ?"  # noqa: S608 - all words of ours
-    for key, sign in ((start, "<" if down else ">"), (end, ">=" if down else "<=")):
-        if key is not None:
-            sql += f" AND ({at}, {number}) {sign} (?, ?)"
-            values += key
+    # One bound on either side: of two, SQLite would begin at the first and go through all up to the second.
+    low, high = (plan.span[0], -1), (plan.span[1], -1)
+    if start is not None:
+        low, high = (low, min(high, start)) if down else (max(low, start), high)
+    if end is not None:
+        low, high = (max(low, (end[0], end[1] - 1)), high) if down else (low, min(high, (end[0], end[1] + 1)))
+    sql = f"SELECT {at}, {number} FROM {source} AND ({at}, {number}) > (?, ?) AND ({at}, {number}) < (?, ?)"  # noqa: S608
+    values = [*plan.lead.values, *low, *high]
     for term in sorted(plan.others, key=lambda each: each.probe_us):
         sql += " AND " + term.probe.format(at=at, id=number)
         values += term.values
