@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from triaged import terminal, views
-from triaged.cli.common import ConfigOption, JsonOption, app, config_of, reader_of, writing
+from triaged.cli.common import ConfigOption, JsonOption, app, audited, config_of, reader_of, writing
 from triaged.log.people import put_accounts
 
 accounts_app = typer.Typer(help="The clients: import them from a CSV file, list them.", no_args_is_help=True)
@@ -29,12 +29,14 @@ def accounts_import(
     with writing(loaded) as rows, reader_of(loaded) as reader:
         before = {account.account_id: account for account in reader.accounts()}
         put_accounts(rows, read)
-    new = sum(account.account_id not in before for account in read)
-    same = sum(before.get(account.account_id) == account for account in read)
-    kept = len(before.keys() - {account.account_id for account in read})
-    terminal.console().print(
-        f"{len(read)} accounts: {new} new, {len(read) - new - same} changed, {same} the same; {kept} others kept"
-    )
+        new = sum(account.account_id not in before for account in read)
+        same = sum(before.get(account.account_id) == account for account in read)
+        kept = len(before.keys() - {account.account_id for account in read})
+        words = (
+            f"{len(read)} accounts: {new} new, {len(read) - new - same} changed, {same} the same; {kept} others kept"
+        )
+        audited(rows, "account.import", f"{file.name}: {words}")
+    terminal.console().print(words)
 
 
 @accounts_app.command("list", epilog="Example: triaged accounts list --json")

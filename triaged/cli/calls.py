@@ -12,7 +12,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged import rebook, terminal, views
-from triaged.cli.common import ConfigOption, IdArgument, JsonOption, app, config_of, fail, reader_of, row_of, writing
+from triaged.cli.common import (
+    ConfigOption,
+    IdArgument,
+    JsonOption,
+    app,
+    audited,
+    config_of,
+    fail,
+    reader_of,
+    row_of,
+    writing,
+)
 from triaged.decision import BookCall, CancelCall, MoveCall
 from triaged.errors import Permanent
 from triaged.log.calls import CallRow, calls
@@ -128,6 +139,7 @@ def _plan(config: Config, row: CallRow, effect: BookCall | MoveCall | CancelCall
             fail("nothing was changed")
         with writing(config) as rows:
             begins = rebook.plan(rows, row, effect, f"{words}; by {getpass.getuser()}", now=now)
+            audited(rows, f"call.{effect.kind}", words, message=row.message)
     except Permanent as error:
         fail(str(error))
     if not begins:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import re
 import sys
@@ -18,6 +19,7 @@ from rich.progress import Progress
 
 from triaged import shipped, terminal
 from triaged.config import DEFAULT_PLACES, find_config, load_config
+from triaged.log import users
 from triaged.log.read import Reader
 from triaged.log.rows import LogRow
 from triaged.log.store import Log
@@ -102,6 +104,11 @@ def writing(config: Config) -> Iterator[Log]:
     """The log inside one transaction. Raises: Permanent."""
     with log_of(config) as log, log.transaction():
         yield log
+
+
+def audited(log: Log, what: str, words: str, *, message: int | None = None, about: str = "") -> None:
+    """Write down that the person at this terminal changed something, as the desk does (see `users.audit`)."""
+    users.audit(log, what, words, who=getpass.getuser(), now=datetime.now(UTC), message=message, about=about)
 
 
 def span_of(text: str) -> timedelta:

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from triaged import terminal, views
-from triaged.cli.common import ConfigOption, IdArgument, JsonOption, app, config_of, fail, reader_of, row_of, writing
+from triaged.cli.common import (
+    ConfigOption,
+    IdArgument,
+    JsonOption,
+    app,
+    audited,
+    config_of,
+    fail,
+    reader_of,
+    row_of,
+    writing,
+)
 from triaged.log.people import settle
 
 breaker_app = typer.Typer(
@@ -49,9 +60,11 @@ def breaker_close(
         was_open = rows.limits.close_breaker(who=who, now=now)
         if was_open:
             rows.event("breaker.closed", f"by {who}", message=None, now=now)
+            audited(rows, "breaker.close", "let acknowledgements leave again")
         if release or drop:
             for message in sorted(held):
                 settle(rows, message, approve=release, who=who, now=now, only_held_back=True)
+                audited(rows, "effect.approve" if release else "effect.drop", "what a limit held back", message=message)
     if not was_open and not (release or drop):
         fail("the breaker is closed already")
     what = "let go" if release else "dropped" if drop else "still held; 'triaged breaker show' lists them"
@@ -83,6 +96,7 @@ def bounced_clear(mail: IdArgument, config: ConfigOption = None) -> None:
         cleared = rows.limits.clear_bounced(row.id)
         if cleared:
             rows.event("bounced.cleared", f"by {who}", message=row.id, now=datetime.now(UTC))
+            audited(rows, "bounced.clear", "the address is answered again", message=row.id)
     if not cleared:
         fail(f"no answer to mail {row.id} came back; 'triaged bounced list' shows those that did")
     terminal.console().print(f"the sender of mail {row.id} is answered again")

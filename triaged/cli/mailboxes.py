@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged import shadow, terminal, views
-from triaged.cli.common import ConfigOption, JsonOption, app, config_of, fail, reader_of, span_of, writing
+from triaged.cli.common import ConfigOption, JsonOption, app, audited, config_of, fail, reader_of, span_of, writing
 from triaged.log.mailboxes import Mode, ObservedMail, Wish, enable, modes, observe, observed_mails, release
 from triaged.log.read import Reader
 from triaged.model import Surveyed
@@ -88,6 +88,7 @@ def mailbox_enable(
         meanwhile = observed_mails(reader, name, since=max(began, cut_off))  # came while a person was asked
         enable(rows, name, cut_off=cut_off, who=who, now=now)
         mails = {mail.id: mail for mail in (*told, *meanwhile)}.values()
+        audited(rows, "mailbox.enable", "it answers, files and books from now on", about=name)
         count = release(rows, (wish.effect for mail in mails for wish in mail.wishes), who=who, now=now)
     states = ", ".join(f"{number} {state}" for state, number in sorted(count.items()))
     out.print(f"[green]✓[/green] {escape(name)} is enabled" + (f"; let go: {states}" if states else ""))
@@ -100,6 +101,7 @@ def mailbox_observe(name: NameArgument, config: ConfigOption = None) -> None:
     must_be_mailbox(loaded, name)
     with writing(loaded) as rows:
         held = observe(rows, name, who=getpass.getuser(), now=datetime.now(UTC))
+        audited(rows, "mailbox.observe", "only observed from now on", about=name)
     more = f"; {held} effects that were owed are held: 'triaged approve ID' or 'triaged drop ID'" if held > 0 else ""
     terminal.console().print(f"{name} is only observed from now on{more}", markup=False, soft_wrap=True)
 

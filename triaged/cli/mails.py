@@ -16,6 +16,7 @@ from triaged.cli.common import (
     IdArgument,
     JsonOption,
     app,
+    audited,
     config_of,
     config_or_shipped,
     fail,
@@ -148,10 +149,23 @@ def correct(
                 now=datetime.now(UTC),
                 right=right,
             )
+            audited(
+                rows,
+                "message.confirm" if right and account is None else "message.correct",
+                _said(chosen, account),
+                message=row.id,
+            )
     except Gone as error:
         fail(str(error))
     said = "is put right; what was sent stays sent" if not right or account is not None else "is confirmed"
     terminal.console().print(f"mail {row.id} {said}")
+
+
+def _said(categories: tuple[str, ...] | None, account: str | None) -> str:
+    """What a person put right, in words; None: not said."""
+    words = [] if categories is None else [f"it is {', '.join(categories) or 'other'}"]
+    words += [] if account is None else [f"account {account}" if account else "of no account"]
+    return ", ".join(words) or "right as shown"
 
 
 def _chosen(said: list[str], known: set[str]) -> tuple[str, ...]:
@@ -182,6 +196,8 @@ def _settle(mail: str, config: Path | None, *, approve: bool) -> None:
         row = row_of(reader, mail)
     with writing(loaded) as rows:
         count = people.settle(rows, row.id, approve=approve, who=getpass.getuser(), now=datetime.now(UTC))
+        if count > 0:
+            audited(rows, "effect.approve" if approve else "effect.drop", f"{count} of what waited", message=row.id)
     if count == 0:
         fail(f"nothing of mail {row.id} is waiting")
     done = "let go; the worker does it now" if approve else "dropped"

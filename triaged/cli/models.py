@@ -22,7 +22,18 @@ from rich.table import Table
 from triaged import shelf, shipped, terminal, views
 from triaged.classify.evaluate import Row
 from triaged.classify.model import Model, load
-from triaged.cli.common import ConfigOption, JsonOption, app, config_of, fail, progress_bar, reader_of, span_of, writing
+from triaged.cli.common import (
+    ConfigOption,
+    JsonOption,
+    app,
+    audited,
+    config_of,
+    fail,
+    progress_bar,
+    reader_of,
+    span_of,
+    writing,
+)
 from triaged.log.labels import Label, labels, said, told
 from triaged.log.read import Reader
 from triaged.playbook import Playbook
@@ -292,6 +303,7 @@ def model_use(name: NameArgument, config: ConfigOption = None) -> None:
     build_playbook(loaded, dry=True, model=model)  # the rules must be right with it, or the worker would not start
     with writing(loaded) as rows:
         told(rows, "model.used", f"model {name} ({model.model_id}) was put to use, by {who}", now=now)
+        audited(rows, "model.use", f"model {name} ({model.model_id})")
         shelf.use(loaded.state_dir, name, who=who, now=now)
     terminal.console().print(f"model {name} is in use; {TAKEN}", markup=False, soft_wrap=True)
 

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged import terminal, views
-from triaged.cli.common import FAILED, ConfigOption, JsonOption, app, config_of, fail, reader_of, writing
+from triaged.cli.common import FAILED, ConfigOption, JsonOption, app, audited, config_of, fail, reader_of, writing
 from triaged.log.quarantine import Mended, QuarantinedRow, octets_of, quarantined, raw_of
 from triaged.log.read import Reader
 from triaged.model import Raw
@@ -138,6 +138,8 @@ def _retry(config: Config, process: TriageProcess, row: QuarantinedRow, raw: Raw
     if isinstance(came, str):
         out.print(f"{row.id}: still cannot be read: {came}", markup=False, soft_wrap=True)
         return False
+    with writing(config) as log:
+        audited(log, "quarantine.retry", "read a mail once more")
     out.print(f"{row.id}: {_mended_words(config, came)}", markup=False, soft_wrap=True)
     return True
 

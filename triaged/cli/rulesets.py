@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from triaged import terminal, views
-from triaged.cli.common import ConfigOption, JsonOption, config_of, fail, reader_of, writing
+from triaged.cli.common import ConfigOption, JsonOption, audited, config_of, fail, reader_of, writing
 from triaged.cli.rules import rules_app
 from triaged.errors import ConfigError
 from triaged.log.rulesets import Use, keep_files, last_use
@@ -183,6 +183,7 @@ def restore(
         is_right = False
     with writing(loaded) as log:
         keep_files(log, there, now=now)
+        audited(log, "rules.restore", why or "no reason was given", about=rules_id)
     with _told_in_words(there):
         aside = lay_back(written, *folders_of(loaded), there=there, aside=aside_of(now))
     out = terminal.console(stderr=as_json)

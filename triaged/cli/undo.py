@@ -21,6 +21,7 @@ from triaged.cli.common import (
     IdArgument,
     JsonOption,
     app,
+    audited,
     config_of,
     fail,
     log_of,
@@ -89,6 +90,8 @@ def done(
         row = row_of(reader, mail)
     with writing(loaded) as rows:
         changed = people.set_done(rows, row.id, done=not reopen, who=getpass.getuser(), now=_now())
+        if changed:
+            audited(rows, "message.state", "open again" if reopen else "done", message=row.id)
     if not changed:
         fail(f"mail {row.id} is {'open' if reopen else 'done'} already")
     terminal.console().print(f"mail {row.id} is {'open again' if reopen else 'done'}")
@@ -142,6 +145,8 @@ def _take_back(
             number, changed = logged.take_all_back(
                 log, changes, rule=rule, since=since, who=getpass.getuser(), words=told["summary"], now=_now()
             )
+            with log.transaction():
+                audited(log, "rule.undo", told["summary"], about=rule)
     if as_json:
         print(views.line({**told, "undo": number, "changed": changed}))  # noqa: T201
     else:
@@ -291,6 +296,9 @@ def _bring_back(config: Config, number: int, *, dry_run: bool, yes: bool, as_jso
             if dry_run
             else logged.bring_all_back(log, made.id, rows, who=who, now=_now())
         )
+        if not dry_run:
+            with log.transaction():
+                audited(log, "rule.undo", f"took undo {made.id} back", about=made.rule)
     if as_json:
         told = [{"id": row, "undid": words, "stays": stays[row] or None} for row, words in mails]
         print(views.line({"undo": number, "rule": made.rule, "dry_run": dry_run, "mails": told}))  # noqa: T201
