@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import socket
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -221,3 +222,26 @@ def test_what_a_fault_of_ours_interrupts_is_handed_out_again(tmp_path: Path) -> 
         for _ in range(2):
             with pytest.raises(KeyError):
                 look(Watched(mailbox, 1, progress), around, reader)
+
+
+def test_a_start_that_takes_long_is_not_taken_for_one_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(str(tmp_path / "notify"))
+        told.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        begun: Future[None] = Future()
+        waiting = Thread(target=systemd.still_starting, args=(begun,), kwargs={"every_s": 0.05})
+        waiting.start()
+        assert told.recv(1000).startswith(b"EXTEND_TIMEOUT_USEC=150000\n")
+        begun.set_result(None)
+        waiting.join(10)
+        assert not waiting.is_alive()
+
+
+def test_a_start_that_fails_says_why() -> None:
+    begun: Future[None] = Future()
+    begun.set_exception(TimeoutError("the disk does not answer"))
+    with pytest.raises(TimeoutError, match="disk"):
+        systemd.still_starting(begun, every_s=0.05)

@@ -224,7 +224,7 @@ class Service:
         writing = Thread(target=self._writer.run, name="writer", daemon=True)
         self._beats.beat(self._writer.name)
         writing.start()
-        self._writer.opened.result()
+        systemd.still_starting(self._writer.opened)
         return writing
 
     def _process(self, name: str) -> TriageProcess:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from concurrent.futures import Future, wait
 
 
 def notify(state: str) -> bool:
@@ -26,6 +27,16 @@ def notify(state: str) -> bool:
 def reloading() -> bool:
     """RELOADING=1 with the monotonic time that systemd 253's notify-reload asks for."""
     return notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+
+def still_starting(begun: Future[None], *, every_s: float = 20.0) -> None:
+    """Wait for what may take minutes at the start (a log of an earlier version is brought up to date), and say so.
+
+    Else systemd kills a start that takes longer than TimeoutStartSec, each time anew. Raises: what `begun` does.
+    """
+    while not wait((begun,), every_s).done:
+        notify(f"EXTEND_TIMEOUT_USEC={int(every_s * 3_000_000)}\nSTATUS=bringing the log up to date")
+    begun.result()
 
 
 def watchdog_interval_s() -> float | None:
