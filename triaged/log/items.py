@@ -36,6 +36,16 @@ _WHERE: Mapping[Group, str] = {
         "AND kind NOT IN ('mark', 'file', 'refile', 'release'))"
     ),
 }
+_INDEX: Mapping[Group, str] = {
+    "late": "owed",
+    "today": "owed",
+    "later": "owed",
+    "waiting": "waiting",
+    "promised": "promised",
+    "answered": "answered",
+    "unowed": "unowed",
+}
+"""The index of each; named, for beside the account's name the planner goes through more mails than there are in it."""
 _ORDER: Mapping[Group, str] = {
     "late": "due_at",
     "today": "due_at",
@@ -124,7 +134,8 @@ def to_chase(reader: Reader, asked: Asked) -> int:
 def items(reader: Reader, group: Group, asked: Asked, *, limit: int, offset: int = 0) -> list[Item]:
     """Those of a group, the one first that should be seen to first."""
     sql = (
-        f"SELECT {_COLUMNS} FROM message LEFT JOIN account USING (account_id) "  # noqa: S608 - words of ours
+        f"SELECT {_COLUMNS} FROM message INDEXED BY message_{_INDEX[group]} "  # noqa: S608 - words of ours
+        "LEFT JOIN account USING (account_id) "
         f"WHERE {_WHERE[group]} AND {_ASKED} ORDER BY {_ORDER[group]}, message.id LIMIT :limit OFFSET :offset"
     )
     return [_item(row) for row in reader.select(sql, asked.values() | {"limit": limit, "offset": offset})]

@@ -48,6 +48,7 @@ class Desk:
         self.trials = Trials(config, clock=clock)
         self._log: Log | None = None
         self._lock = Lock()
+        self._kept: dict[str, tuple[str, Any]] = {}
         self._pages = Environment(
             loader=FileSystemLoader(PAGES),
             autoescape=True,
@@ -85,6 +86,13 @@ class Desk:
             if self._log is not None:
                 self._log.close()
                 self._log = None
+
+    def once(self, name: str, of: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made again only when `of` is another: for what takes long and depends on files alone."""
+        kept = self._kept.get(name)
+        if kept is None or kept[0] != of:
+            kept = self._kept[name] = (of, make())
+        return kept[1]
 
     # --- pages ---
 

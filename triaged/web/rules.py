@@ -83,7 +83,7 @@ def rules_page(request: Request, visitor: Viewer, find: Annotated[str, Query(max
         use, why_not = last_use(reader), refused(reader)
         in_use = rule_set(reader, use.rules_id) if use is not None else None
         fired = times_fired(reader, since=[now - timedelta(days=days) for days in SPANS])
-    rules, problems = _read(desk, there)
+    rules, problems = desk.once("rules", there.id, lambda: _read(desk, there))
     is_in_use = in_use is not None and in_use.id == there.id
     found = Found() if is_in_use else Found(problems or _problems(why_not))
     return desk.page(

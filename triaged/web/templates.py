@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
@@ -16,7 +17,8 @@ from triaged.errors import ConfigError, Gone, Permanent, TriagedError
 from triaged.loading import folders_of, languages_of, ours_of, rules_alone, written_of
 from triaged.mail.render import LAYOUT, VARIABLES, read_templates, variables_of
 from triaged.preview import Letter
-from triaged.proofread import proofread
+from triaged.proofread import Proof, proofread
+from triaged.rules.grammar import RuleSet
 from triaged.samples import may_be_empty, sample
 from triaged.settings import Config
 from triaged.web import drafts, editor
@@ -65,18 +67,8 @@ class TemplateRow:
 def templates_page(request: Request, visitor: Viewer) -> HTMLResponse:
     """Every template, who gets it, and what is wrong with any."""
     desk = desk_of(request)
-    there = written_of(desk.config)
-    try:
-        rules = rules_alone(desk.config, there)
-    except ConfigError:
-        rules = None
-    proof = proofread(
-        there.templates,
-        rules=rules,
-        ours=ours_of(desk.config),
-        colleagues=languages_of(desk.config),
-        now=desk.clock(),
-    )
+    there, now = written_of(desk.config), desk.clock()
+    rules, proof = desk.once("proof", f"{there.id} {now:%Y-%m-%d}", lambda: _proof(desk.config, there, now))
     named: dict[str, list[str]] = {}
     for rule in rules.rules if rules is not None else ():
         if rule.enabled and rule.then.acknowledge is not None:
@@ -91,6 +83,16 @@ def templates_page(request: Request, visitor: Viewer) -> HTMLResponse:
         may_not="" if drafts.may_write(desk.config, TEMPLATES) else drafts.may_not_words(desk.config, TEMPLATES),
         folder=folders_of(desk.config)[1],
     )
+
+
+def _proof(config: Config, there: Written, now: datetime) -> tuple[RuleSet | None, Proof]:
+    """The rules, None where they cannot be read, and what is wrong with the templates or would come out wrong."""
+    try:
+        rules = rules_alone(config, there)
+    except ConfigError:
+        rules = None
+    ours, colleagues = ours_of(config), languages_of(config)
+    return rules, proofread(there.templates, rules=rules, ours=ours, colleagues=colleagues, now=now)
 
 
 def _rows(there: Written, named: Mapping[str, list[str]]) -> Iterator[TemplateRow]:
