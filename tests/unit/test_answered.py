@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.desk import ACME, NOW, decided, lay_out_site, mail, open_log
+from tests.desk import ACME, NOW, decided, lay_out_site, mail
 from tests.doubles.mailbox import MemoryMailbox
 from triaged.accounts.replies import Ours
 from triaged.decision import Decision, SendAck
@@ -43,24 +42,6 @@ def playbook(tmp_path_factory: pytest.TempPathFactory) -> Playbook:
 def case(playbook: Playbook) -> tuple[Message, Decision]:
     """A client's mail that an answer is owed to, with an acknowledgement."""
     return decided(playbook, mail("Could you please send me the invoice of October?"), accounts=(ACME,))
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "triaged.db"
-
-
-@pytest.fixture
-def log(path: Path) -> Iterator[Log]:
-    opened = open_log(path)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def reader(log: Log, path: Path) -> Iterator[Reader]:
-    with closing(Reader(path)) as opened:
-        yield opened
 
 
 class Clock:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -52,12 +51,6 @@ def log(path: Path) -> Iterator[Log]:
     opened = Log(path, caps=Caps())
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def reader(log: Log, path: Path) -> Iterator[Reader]:
-    with closing(Reader(path)) as opened:
-        yield opened
 
 
 def recorded(log: Log, case: tuple[Message, Decision], *planned: Planned, number: int = 1, **more: Any) -> int:

@@ -45,23 +45,12 @@ def case(playbook: Playbook) -> tuple[Message, Decision]:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "triaged.db"
-
-
-@pytest.fixture
 def log(path: Path) -> Iterator[Log]:
     opened = open_log(path)
     with opened.transaction():
         put_accounts(opened, (ACME,))
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def reader(log: Log, path: Path) -> Iterator[Reader]:
-    with closing(Reader(path)) as opened:
-        yield opened
 
 
 def recorded(log: Log, case: tuple[Message, Decision], key: str = "1") -> int:

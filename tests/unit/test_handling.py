@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.desk import NOW, decided, lay_out_site, mail, open_log
+from tests.desk import NOW, decided, lay_out_site, mail
 from triaged.errors import Gone
 from triaged.loading import build_playbook
 from triaged.log import forget, handling, keep
@@ -36,18 +35,6 @@ def playbook(tmp_path_factory: pytest.TempPathFactory) -> Playbook:
 @pytest.fixture(scope="module")
 def message(playbook: Playbook) -> Message:
     return decided(playbook, mail("Please send the report again."))[0]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "triaged.db"
-
-
-@pytest.fixture
-def log(path: Path) -> Iterator[Log]:
-    opened = open_log(path)
-    yield opened
-    opened.close()
 
 
 class Writer:

@@ -57,18 +57,6 @@ def case(playbook: Playbook) -> Case:
     return decided(playbook, mail("I am very disappointed, the report is wrong again. This is unacceptable."))
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "triaged.db"
-
-
-@pytest.fixture
-def log(path: Path) -> Iterator[Log]:
-    opened = open_log(path)
-    yield opened
-    opened.close()
-
-
 def written(
     log: Log,
     case: Case,

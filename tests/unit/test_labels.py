@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils.utils import sqlite3
 
-from tests.desk import ACME, NOW, decided, lay_out_site, mail, open_log
+from tests.desk import ACME, NOW, decided, lay_out_site, mail
 from triaged.decision import Decision
 from triaged.errors import Gone
 from triaged.loading import build_playbook
@@ -37,24 +36,6 @@ def playbook(tmp_path_factory: pytest.TempPathFactory) -> Playbook:
 @pytest.fixture(scope="module")
 def case(playbook: Playbook) -> Case:
     return decided(playbook, mail("I am very disappointed, the report is wrong again. This is unacceptable."))
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "triaged.db"
-
-
-@pytest.fixture
-def log(path: Path) -> Iterator[Log]:
-    opened = open_log(path)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def reader(log: Log, path: Path) -> Iterator[Reader]:
-    with closing(Reader(path)) as opened:
-        yield opened
 
 
 def record(log: Log, case: Case, number: int, *, drawn: bool = False) -> int:

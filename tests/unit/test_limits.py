@@ -43,12 +43,6 @@ def log(path: Path) -> Iterator[Log]:
     opened.close()
 
 
-@pytest.fixture
-def reader(log: Log, path: Path) -> Iterator[Reader]:
-    with closing(Reader(path)) as opened:
-        yield opened
-
-
 class Desk:
     """Mails arrive, each with one effect planned; `states` tells what became of the effects."""
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import stat
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.desk import ACME, NOW, decided, lay_out_site, mail, open_log, raw
+from tests.desk import ACME, NOW, decided, lay_out_site, mail, raw
 from triaged.decision import AskPerson, Decision, Outcome, Planned
 from triaged.errors import Gone
 from triaged.loading import build_playbook
@@ -31,24 +30,6 @@ def playbook(tmp_path_factory: pytest.TempPathFactory) -> Playbook:
 def case(playbook: Playbook) -> tuple[Message, Decision]:
     """A complaint with an acknowledgement, a notice and a call owed."""
     return decided(playbook, mail("I am very disappointed, the report is wrong again. This is unacceptable."))
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "triaged.db"
-
-
-@pytest.fixture
-def log(path: Path) -> Iterator[Log]:
-    opened = open_log(path)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def reader(log: Log, path: Path) -> Iterator[Reader]:
-    with closing(Reader(path)) as opened:
-        yield opened
 
 
 def recorded(log: Log, case: tuple[Message, Decision], *, key: str = "1", folder: str = "inbox") -> int:

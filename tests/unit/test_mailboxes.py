@@ -32,19 +32,8 @@ def playbook(tmp_path_factory: pytest.TempPathFactory) -> Playbook:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "triaged.db"
-
-
-@pytest.fixture
 def log(path: Path) -> Iterator[Log]:
     with closing(Log(path, caps=Caps(window=timedelta(hours=24)))) as opened:
-        yield opened
-
-
-@pytest.fixture
-def reader(log: Log, path: Path) -> Iterator[Reader]:
-    with closing(Reader(path)) as opened:
         yield opened
 
 

@@ -114,23 +114,12 @@ def playbook(config: Config, model: Model) -> Playbook:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "triaged.db"
-
-
-@pytest.fixture
 def log(path: Path) -> Iterator[Log]:
     opened = open_log(path)
     with opened.transaction():
         put_accounts(opened, (ACME,))
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def reader(log: Log, path: Path) -> Iterator[Reader]:
-    with closing(Reader(path)) as opened:
-        yield opened
 
 
 def record(log: Log, playbook: Playbook, octets: bytes, number: int = 1) -> int:
