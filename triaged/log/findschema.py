@@ -44,6 +44,8 @@ FROM mail JOIN decision ON decision.id = (SELECT max(id) FROM decision AS last W
     json_each(decision, '$.rules') AS each
 WHERE each.value ->> '$.fired';
 
+DROP INDEX message_account;
+CREATE INDEX message_account ON message (account_id, received_at, categories);   -- what is counted by month, too
 CREATE INDEX message_order ON message (id, received_at, due_at, risk, sender);
                                           -- what lists are sorted by, apart from the long texts
 CREATE INDEX message_awaited ON message (account_id, received_at)
