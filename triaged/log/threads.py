@@ -19,7 +19,7 @@ from triaged.model import Message
 
 AROUND = timedelta(days=60)
 MOST_LOOKED_AT, MOST_TOLD = 150, 50
-"""Mails of the account that are looked at, the nearest before and as many after; mails of a conversation that are told."""
+"""Mails of the account that are looked at, before and as many after; mails of a conversation that are told."""
 
 Link = Literal["refers", "subject"]
 """refers: its References say so · subject: it has the same subject and no more."""
