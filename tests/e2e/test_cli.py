@@ -22,8 +22,8 @@ TRY_NAMES = set(
     "answer priority risk rules evidence defects".split()
 )
 ROW_NAMES = set(
-    "id reference state mailbox received sender subject automatic categories sure account priority due assigned done "
-    "risk copies effects".split()
+    "id reference state mailbox received sender subject automatic categories sure account priority due assigned "
+    "answered done risk copies effects".split()
 )
 EXPLAIN_NAMES = TRY_NAMES | set(
     "reference decided due tags account_evidence account_rivals identity model rule_set fields trace "

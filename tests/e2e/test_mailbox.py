@@ -58,9 +58,9 @@ def whole_state(client: IMAPClient) -> dict[str, Any]:
     return found
 
 
-def answer_of_a_person(asked: str) -> bytes:
+def answer_of_a_person(asked: str, *, to: str = "ann@example.test") -> bytes:
     answer = EmailMessage()
-    answer["From"], answer["To"] = "Client Desk <desk@example.test>", "ann@example.test"
+    answer["From"], answer["To"] = "Client Desk <desk@example.test>", to
     answer["Subject"], answer["Message-ID"] = "Re: hello", f"<re.{asked[1:-1]}>"
     answer["In-Reply-To"] = answer["References"] = asked
     answer.set_content("We look into it.")
@@ -97,7 +97,8 @@ def test_observing_changes_nothing(told_dovecot: tuple[Dovecot, Path], servers: 
     for line in said:
         if line.startswith("UID"):
             assert re.match(
-                r"UID (SEARCH|FETCH [0-9,:]+ \((RFC822.SIZE INTERNALDATE|(INTERNALDATE )?BODY.PEEK\[))", line
+                r"UID (SEARCH|FETCH [0-9,:]+ \((RFC822.SIZE INTERNALDATE|INTERNALDATE\)|(INTERNALDATE )?BODY.PEEK\[))",
+                line,
             )
     with server.client() as client:
         assert whole_state(client) == before
@@ -197,8 +198,8 @@ def test_the_shadow_report(servers: MailServers, tmp_path: Path) -> None:
             octets = mail(subject, COMPLAINT, sender=sender, message_id=f"<{subject.split()[-1][:7]}@client.example>")
             client.append("INBOX", octets, msg_time=when)
         site.run_once()
-        for asked in ("Both", "people"):
-            answer = answer_of_a_person(f"<{asked}@client.example>")
+        for asked, to in (("Both", "ann@example.test"), ("people", "stranger@elsewhere.example")):
+            answer = answer_of_a_person(f"<{asked}@client.example>", to=to)
             client.append(SENT, answer, msg_time=when + timedelta(minutes=90))
         client.create_folder("Complaints")
         client.select_folder("INBOX")
