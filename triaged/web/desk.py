@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -16,8 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from triaged import __version__
-from triaged.errors import Gone
-from triaged.log import users
+from triaged.errors import Gone, Permanent
+from triaged.log import unwritable, users
 from triaged.log.read import Reader
 from triaged.log.rows import LogRow
 from triaged.log.store import Log
@@ -48,6 +48,8 @@ class Desk:
         self.trials = Trials(config, clock=clock)
         self._log: Log | None = None
         self._lock = Lock()
+        self.retrying = Lock()
+        """Held while a mail is read once more: each such process takes some 200 MB, and one is enough."""
         self._kept: dict[str, tuple[str, Any]] = {}
         self._pages = Environment(
             loader=FileSystemLoader(PAGES),
@@ -73,7 +75,7 @@ class Desk:
     @contextmanager
     def writing(self) -> Iterator[Log]:
         """The log inside one transaction; requests take turns. Raises: Permanent."""
-        with self._lock:
+        with unwritable.told(), self._lock:
             if self._log is None:
                 self._log = Log(self.log_path, caps=caps_of(self.config))
             with self._log.transaction():
@@ -115,7 +117,7 @@ class Desk:
 
     def done(self, visitor: Visitor, where: str, words: str, *, bad: bool = False, **more: Any) -> RedirectResponse:
         """After a change: to the page `where`, which says `words` once. bad: it could not be done, and why."""
-        with self.writing() as log:
+        with suppress(Permanent), self.writing() as log:  # what was to be done is done, said or not
             users.say(log, visitor.session, {"words": words, "bad": bad, **more})
         return RedirectResponse(where, status_code=303)
 
@@ -123,7 +125,7 @@ class Desk:
         session, now = visitor.session, self.clock()
         seen = session.user.seen
         if session.said != "" or seen is None or now - seen > TOUCHED:
-            with self.writing() as log:
+            with suppress(Permanent), self.writing() as log:  # with a full disk the page that says so must be seen
                 users.touch(log, session, now=now)
         return json.loads(session.said) if session.said != "" else None
 
