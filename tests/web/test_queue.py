@@ -318,6 +318,8 @@ def test_an_unreadable_mail_is_read_once_more(site: Config) -> None:
     octets = b"From: Jonas Uhl <j.uhl@brandstetter.example>\r\nSubject: Lieferscheine\r\n\r\nBitte senden.\r\n"
     mail = unreadable(site, octets)
     with browsing(site, "carl") as carl:
+        with carl.client.app.state.desk.retrying:  # type: ignore[attr-defined]
+            assert "Another mail is being read once more" in carl.post("/queue/retry", mail=str(mail)).text
         answer = carl.post("/queue/retry", mail=str(mail))
     assert "could be read, and is triaged as any other" in answer.text
     assert one(site, "SELECT state || ' ' || subject FROM message WHERE id = ?", mail) == "triaged Lieferscheine"

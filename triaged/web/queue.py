@@ -154,8 +154,7 @@ def correct(
         row, known = _row(reader, mail), waiting.known_categories(reader, mail)
         fits = named(waiting.account_names(reader), account) if account is not None else []
     if account is not None and len(fits) != 1:
-        wrong = f"No account fits “{account}”." if len(fits) == 0 else f"“{account}” fits several accounts: choose one."
-        return _page(request, visitor, at=mail, kind=kind, status=422, problem=wrong, candidates=fits)
+        return _not_one(request, visitor, account, fits, mail=mail, kind=kind)
     chosen = tuple(dict.fromkeys(category or ())) if categories else None
     if chosen is not None and not set(chosen) <= set(known):
         raise HTTPException(422, f"There is no such category: {', '.join(set(chosen) - set(known))}")
@@ -229,14 +228,26 @@ def retry(request: Request, visitor: Coordinator, mail: Mail, kind: Where = "") 
             yield log
             audit(log, "quarantine.retry", "read a mail once more", who=visitor.name, now=desk.clock(), message=None)
 
+    if not desk.retrying.acquire(blocking=False):
+        words = "Another mail is being read once more at this moment. Try again in half a minute."
+        return _on(desk, visitor, words, mail=mail, kind=kind, bad=True)
     process = triage_process(desk.config)
     try:
         process.start()
         came = read_again(process, row, it, writing=writing, who=visitor.name, now=desk.clock())
     finally:
         process.kill()
+        desk.retrying.release()
     words, bad = _came_words(came)
     return _on(desk, visitor, words, mail=came.row if isinstance(came, Mended) else mail, kind=kind, bad=bad)
+
+
+def _not_one(
+    request: Request, visitor: Visitor, account: str, fits: list[str], *, mail: int, kind: str
+) -> HTMLResponse:
+    """No account, or several, bear these words."""
+    wrong = f"No account fits “{account}”." if len(fits) == 0 else f"“{account}” fits several accounts: choose one."
+    return _page(request, visitor, at=mail, kind=kind, status=422, problem=wrong, candidates=fits)
 
 
 # --- the page -----------------------------------------------------------------------------------------------------
