@@ -17,10 +17,10 @@ from triaged.log.find import Search, every
 from triaged.log.read import Reader
 from triaged.log.rows import LogRow
 from triaged.settings import Config
-from triaged.web.export import COMMANDS, TITLES, as_csv, as_workbook
+from triaged.web.export import TITLES, as_csv, as_workbook
 from triaged.wire import log_path
 
-EVIL = ('=HYPERLINK("http://evil.example")', "+1", "-2+3", "@SUM(A1)", "\tx", "\rx")
+EVIL = ('=HYPERLINK("http://evil.example")', "+1", "-2+3", "@SUM(A1)", "\tx", "\rx", "\nx", "\uff1d1+1", "\uff201")
 
 
 def row_of(site: Config, **changes: object) -> LogRow:
@@ -52,7 +52,7 @@ def test_no_cell_of_a_csv_is_a_command(site: Config, evil: str) -> None:
     row = row_of(site, subject=evil, sender=evil, account_id=evil, assigned=evil)
     [_, line] = read(b"".join(as_csv([row], zone="Europe/Berlin", accounts={evil: evil})))
     assert line.count(f"'{evil}") == 5
-    assert [cell for cell in line if cell.startswith(COMMANDS)] == []
+    assert [cell for cell in line if cell[:1] in set("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")] == []
 
 
 def test_times_are_on_the_wall_clock_of_the_desk(site: Config) -> None:

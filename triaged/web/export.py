@@ -26,8 +26,9 @@ TITLES = (
 )
 WIDTHS = (9, 12, 17, 12, 32, 48, 20, 6, 12, 28, 12, 10, 17, 17, 17, 14, 6, 48)
 """Of the columns, in letters."""
-COMMANDS = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes a cell that begins with it for (OWASP, CSV Injection)."""
+COMMANDS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""A spreadsheet takes a cell that begins so for a formula (OWASP, CSV Injection); the last four are = + - @ in full
+width, which Excel in Japanese and Chinese takes for the same."""
 
 
 def as_csv(rows: Iterable[LogRow], *, zone: str, accounts: dict[str, str]) -> Iterator[bytes]:
