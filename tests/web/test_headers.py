@@ -66,6 +66,15 @@ def missing(answer: httpx.Response) -> dict[str, str]:
     return wrong
 
 
+def test_the_policy_lets_nothing_inline_and_nothing_from_elsewhere() -> None:
+    parts = dict(each.strip().split(" ", 1) for each in HEADERS[POLICY].split(";"))
+    assert parts["default-src"] == parts["base-uri"] == parts["frame-ancestors"] == "'none'"
+    assert set(parts.values()) == {"'none'", "'self'"}
+    assert {"script-src", "style-src", "form-action"} <= parts.keys()
+    assert HEADERS["x-content-type-options"] == "nosniff"
+    assert HEADERS["cache-control"] == "no-store"
+
+
 @pytest.fixture(scope="module")
 def otto(night: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """He may see every page; nothing is changed here."""

@@ -158,3 +158,13 @@ def test_in_a_browser(site: Config, page: Page) -> None:
         for path in ("/templates", "/templates/new", "/templates/edit/layout.html"):
             page.goto(address + path)
             assert [each["id"] for each in Axe().run(page).response["violations"]] == [], path
+
+
+def test_the_list_tells_what_was_saved_on_disk_since_it_was_looked_at(carl: Browser, site: Config) -> None:
+    assert "{% endif" not in carl.get("/templates").text
+    file = site.base / "templates/complaint.txt"
+    file.write_text(file.read_text(encoding="utf-8") + "\n{% if broken\n", encoding="utf-8")
+    told = carl.get("/templates").text
+    assert "complaint.txt:" in told
+    file.write_text(file.read_text(encoding="utf-8").replace("\n{% if broken\n", ""), encoding="utf-8")
+    assert "complaint.txt:" not in carl.get("/templates").text

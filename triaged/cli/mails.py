@@ -138,23 +138,11 @@ def correct(
     known = {*rules_and_templates(loaded)[0].categories}
     known |= {each.category for each in decision.verdict.scores} if decision is not None else set()
     chosen = _chosen(category, known) if category is not None else None
+    what, who, now = "confirm" if right and account is None else "correct", getpass.getuser(), datetime.now(UTC)
     try:
         with writing(loaded) as rows:
-            people.correct(
-                rows,
-                row.id,
-                categories=chosen,
-                account_id=account,
-                who=getpass.getuser(),
-                now=datetime.now(UTC),
-                right=right,
-            )
-            audited(
-                rows,
-                "message.confirm" if right and account is None else "message.correct",
-                _said(chosen, account),
-                message=row.id,
-            )
+            people.correct(rows, row.id, categories=chosen, account_id=account, who=who, now=now, right=right)
+            audited(rows, f"message.{what}", _said(chosen, account), message=row.id)
     except Gone as error:
         fail(str(error))
     said = "is put right; what was sent stays sent" if not right or account is not None else "is confirmed"
